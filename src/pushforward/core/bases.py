@@ -1,0 +1,84 @@
+"""The abstract bases: everything else only asks these few questions.
+
+For a matched pair of a latent z and a datum x:  log p(x) = log p(z) + dlogp.
+"""
+
+import abc
+import math
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from pushforward.core.border import context_in, rows_in, rows_out
+from pushforward.core.evidence import Evidence, require_likelihood
+from pushforward.core.types import Context, DLogp, Features, Key
+
+
+class Transform(eqx.Module):
+    """Map a latent z to a datum x and back, and return dlogp of the pair.
+
+    `forward` and `inverse` return the *same* dlogp for the same pair; for a bijection
+    x = f(z) it is log|det dz/dx|, in nats. Arrays are features first: `(dim,)` or `(dim, n)`.
+    """
+
+    dim: eqx.AbstractVar[int | None]
+    context_dim: eqx.AbstractVar[int]
+    evidence: eqx.AbstractVar[Evidence]
+    support: eqx.AbstractVar[str]
+
+    @abc.abstractmethod
+    def forward(
+        self, z: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        """Map latent to data (generate); return `(x, dlogp)`."""
+
+    @abc.abstractmethod
+    def inverse(
+        self, x: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        """Map data to latent (normalize); return `(z, dlogp)`."""
+
+    def generate(self, z: Features, context: Context = None, *, key: Key = None) -> Features:
+        """Map latent to data without dlogp; replaced only where dlogp costs time of its own."""
+        return self.forward(z, context, key=key)[0]
+
+
+class Density(eqx.Module):
+    """Answer `log_prob` and `sample`.
+
+    Public methods take rows `(..., dim)`; the two abstract ones are features first.
+    """
+
+    dim: eqx.AbstractVar[int]
+    context_dim: eqx.AbstractVar[int]
+    evidence: eqx.AbstractVar[Evidence]
+    support: eqx.AbstractVar[str]
+
+    @abc.abstractmethod
+    def _log_prob(self, x: Features, context: Context) -> DLogp:
+        """Return log p(x | context), features first."""
+
+    @abc.abstractmethod
+    def _sample(self, key: Key, n: int, context: Context) -> Features:
+        """Draw n events, features first."""
+
+    def log_prob(
+        self, x: Float[Array, "*batch dim"], context: Float[Array, "*batch_c c"] | None = None
+    ) -> Float[Array, "*out"]:
+        """Return log p(x | context) in nats for rows `(..., dim)`; leading axes broadcast.
+
+        Raises
+        ------
+        EvidenceError : the model has only a bound or an estimate.
+        ShapeError : x or the context has another size than the model.
+        """
+        require_likelihood(self.evidence)
+        turned, turned_context, batch = rows_in(x, self.dim, context, self.context_dim)
+        return self._log_prob(turned, turned_context).reshape(batch)
+
+    def sample(
+        self, key: Array, n: int | None = None, context: Float[Array, "*batch c"] | None = None
+    ) -> Float[Array, "*out dim"]:
+        """Draw samples: `(dim,)` without n, `(n, dim)` with, `(n, m, dim)` for m context rows."""
+        turned_context, batch = context_in(context, self.context_dim, n)
+        return rows_out(self._sample(key, math.prod(batch), turned_context), batch)

@@ -1,0 +1,35 @@
+"""Arithmetic that stays finite: make the input safe first, compute, then select."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+LOG_2PI = math.log(2 * math.pi)
+
+MIN_SCALE = 1e-3
+"""Floor of every learned scale: below it a float32 inverse loses all but three digits."""
+
+_UNIT_OFFSET = math.log(math.expm1(1 - MIN_SCALE))
+
+
+def positive(raw: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Map a free parameter to a positive scale: softplus, shifted so that zero gives one.
+
+    Grows linearly rather than exponentially, so that a large network output stays invertible
+    in float32.
+    """
+    return jax.nn.softplus(raw + _UNIT_OFFSET) + MIN_SCALE
+
+
+def positive_inverse(scale: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Return the free parameter that `positive` maps to `scale` (clipped just above the floor)."""
+    excess = jnp.maximum(scale - MIN_SCALE, 1e-6)
+    return excess + jnp.log(-jnp.expm1(-excess)) - _UNIT_OFFSET
+
+
+def log_cosh(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Return log cosh x without overflow."""
+    size = jnp.abs(x)
+    return size + jnp.log1p(jnp.exp(-2 * size)) - math.log(2)

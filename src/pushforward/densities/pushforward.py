@@ -1,0 +1,56 @@
+"""A transform on a density is again a density."""
+
+import jax
+
+from pushforward.core.bases import Density, Transform
+from pushforward.core.errors import ShapeError
+from pushforward.core.evidence import Evidence, weakest
+from pushforward.core.types import Context, DLogp, Features, Key
+
+
+class Pushforward(Density):
+    """The law of x = f(z) for z from a density: log p(x) = log p(z) + dlogp.
+
+    Parameters
+    ----------
+    transform : f, latent to data.
+    density : the law of z.
+
+    Source papamakarios2021flows
+    """
+
+    transform: Transform
+    density: Density
+
+    def __check_init__(self) -> None:
+        if self.transform.dim not in (None, self.density.dim):
+            raise ShapeError(
+                f"a transform of dim {self.transform.dim} on a density of dim {self.density.dim}",
+                "equal sizes",
+            )
+
+    @property
+    def dim(self) -> int:
+        return self.density.dim
+
+    @property
+    def context_dim(self) -> int:
+        return self.transform.context_dim or self.density.context_dim
+
+    @property
+    def evidence(self) -> Evidence:
+        return weakest(self.transform.evidence, self.density.evidence)
+
+    @property
+    def support(self) -> str:
+        bounded = self.transform.support != "real"
+        return self.transform.support if bounded else self.density.support
+
+    def _log_prob(self, x: Features, context: Context) -> DLogp:
+        z, dlogp = self.transform.inverse(x, context if self.transform.context_dim else None)
+        return self.density._log_prob(z, context if self.density.context_dim else None) + dlogp
+
+    def _sample(self, key: Key, n: int, context: Context) -> Features:
+        base_key, key = jax.random.split(key)
+        z = self.density._sample(base_key, n, context if self.density.context_dim else None)
+        return self.transform.generate(z, context if self.transform.context_dim else None, key=key)

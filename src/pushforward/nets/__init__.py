@@ -1,0 +1,1 @@
+"""Networks: features first, activations by name."""

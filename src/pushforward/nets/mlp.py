@@ -1,0 +1,137 @@
+"""Trunks: nets that turn features (and a context) into hidden units, features first.
+
+A trunk ends in hidden units; the layer that uses it owns the linear heads. Connections can be
+masked by the degrees of units (MADE), which makes the same class serve coupling layers
+(no degrees) and autoregressive ones.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from pushforward.core.border import align
+from pushforward.core.errors import OptionError
+from pushforward.core.parameters import Buffer
+from pushforward.core.types import Context, Features
+from pushforward.nets.activations import activation
+
+
+class Trunk(eqx.Module):
+    r"""Compute hidden units: h₁ = a(W₁ x + C c + b₁), h_{l+1} = a(W h_l + b) (+ h_l if residual).
+
+    Parameters
+    ----------
+    dim, context_dim : sizes of x and c.
+    hidden : widths of the hidden layers.
+    activation : name of a.
+    residual : add each layer's input to its output (from the second layer, where widths agree).
+    degrees : None for a dense net. Otherwise unit j of a layer sees unit i of the one below only
+        if degree(j) ≥ degree(i); inputs have degrees 1 … dim, hidden units are spread over
+        `degrees`, and degree 0 sees the context alone.
+
+    `gates` multiply the hidden units, one array a layer; learning sets them for dropout
+    (`fitting.dropout.thin`), otherwise there are none.
+
+    Source germain2015made
+    """
+
+    first: Float[Array, "width dim"]
+    from_context: Float[Array, "width c"] | None
+    weights: tuple[Float[Array, "width width_in"], ...]
+    biases: tuple[Float[Array, " width"], ...]
+    gates: tuple[Buffer, ...] | None
+    activation: str = eqx.field(static=True)
+    residual: bool = eqx.field(static=True)
+    degrees: tuple[int, ...] | None = eqx.field(static=True)
+
+    def __init__(
+        self,
+        dim: int,
+        hidden: tuple[int, ...],
+        *,
+        key: Array,
+        context_dim: int = 0,
+        activation: str = "relu",
+        residual: bool = False,
+        degrees: tuple[int, ...] | None = None,
+    ):
+        if not hidden or min(hidden) < 1:
+            raise OptionError(f"hidden={hidden}", "at least one positive width")
+        sizes = (dim + context_dim, *hidden)
+        keys = jax.random.split(key, len(hidden))
+        joint = _uniform(keys[0], hidden[0], sizes[0])
+        self.first = joint[:, :dim]
+        self.from_context = joint[:, dim:] if context_dim else None
+        self.weights = tuple(
+            _uniform(k, n_out, n_in)
+            for k, n_in, n_out in zip(keys[1:], hidden[:-1], hidden[1:], strict=True)
+        )
+        self.biases = tuple(jnp.zeros(width) for width in hidden)
+        self.gates = None
+        self.activation = activation
+        self.residual = residual
+        self.degrees = degrees
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        return tuple(bias.shape[0] for bias in self.biases)
+
+    def __call__(self, x: Features, context: Context = None) -> Features:
+        return self.layers(x, context)[-1]
+
+    def layers(self, x: Features, context: Context = None) -> list[Features]:
+        """Return the hidden units of every layer."""
+        act = activation(self.activation)
+        first, weights = self.masked()
+        before = jnp.tensordot(first, x, 1) + self.before_context(context, x.ndim)
+        outputs = [self._gated(act(before + align(self.biases[0], x.ndim)), 0)]
+        for weight, bias in zip(weights, self.biases[1:], strict=True):
+            before = jnp.tensordot(weight, outputs[-1], 1) + align(bias, x.ndim)
+            layer = len(outputs)
+            after = self._gated(act(before), layer)
+            outputs.append(after + outputs[-1] if self.skips(layer) else after)
+        return outputs
+
+    def skips(self, layer: int) -> bool:
+        """Tell whether a layer (counted from zero) adds its input to its output."""
+        return self.residual and layer > 0 and self.hidden[layer] == self.hidden[layer - 1]
+
+    def _gated(self, units: Features, layer: int) -> Features:
+        if self.gates is None:
+            return units
+        return units * align(self.gates[layer].value, units.ndim)
+
+    def before_context(self, context: Context, ndim: int) -> Features | float:
+        """Return the context's share of the first layer's sum."""
+        if self.from_context is None or context is None:
+            return 0.0
+        return align(jnp.tensordot(self.from_context, context, 1), ndim)
+
+    def masked(self) -> tuple[Array, tuple[Array, ...]]:
+        """Return the weight matrices with forbidden connections at zero."""
+        if self.degrees is None:
+            return self.first, self.weights
+        inputs = np.arange(1, self.first.shape[1] + 1)
+        units = [unit_degrees(self.degrees, width) for width in self.hidden]
+        first = self.first * allowed(units[0], inputs)
+        weights = tuple(
+            weight * allowed(above, below)
+            for weight, below, above in zip(self.weights, units[:-1], units[1:], strict=True)
+        )
+        return first, weights
+
+
+def unit_degrees(degrees: tuple[int, ...], width: int) -> np.ndarray:
+    """Spread the degrees evenly and in ascending order over `width` hidden units."""
+    return np.asarray(degrees)[(np.arange(width) * len(degrees)) // width]
+
+
+def allowed(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Return the mask of connections from units of degree `below` to units of degree `above`."""
+    return above[:, None] >= below[None, :]
+
+
+def _uniform(key: Array, n_out: int, n_in: int) -> Float[Array, "n_out n_in"]:
+    return jax.random.uniform(key, (n_out, n_in), minval=-1, maxval=1) / np.sqrt(max(n_in, 1))

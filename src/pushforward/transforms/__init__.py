@@ -1,0 +1,26 @@
+"""Transforms: maps between a latent z and a datum x that return dlogp of the pair."""
+
+from pushforward.transforms.autoregressive import MaskedAutoregressive
+from pushforward.transforms.compose import Chain, Frozen, Invert, Scan
+from pushforward.transforms.coupling import Coupling
+from pushforward.transforms.elementwise import Affine, Exp, Sigmoid, Sinh
+from pushforward.transforms.linear import LU, Triangular
+from pushforward.transforms.permute import Permute
+from pushforward.transforms.spline import RationalQuadraticSpline
+
+__all__ = [
+    "LU",
+    "Affine",
+    "Chain",
+    "Coupling",
+    "Exp",
+    "Frozen",
+    "Invert",
+    "MaskedAutoregressive",
+    "Permute",
+    "RationalQuadraticSpline",
+    "Scan",
+    "Sigmoid",
+    "Sinh",
+    "Triangular",
+]

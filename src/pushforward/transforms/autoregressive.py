@@ -1,0 +1,168 @@
+"""Masked autoregressive layers: each feature is transformed by parameters of those before it."""
+
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from pushforward.core.bases import Transform
+from pushforward.core.border import align
+from pushforward.core.evidence import Evidence
+from pushforward.core.parameters import combine, partition
+from pushforward.core.types import Context, DLogp, Features, Key
+from pushforward.nets.activations import activation as activation_of
+from pushforward.nets.mlp import Trunk, allowed, unit_degrees
+from pushforward.transforms.template import Heads, fill
+
+
+class MaskedAutoregressive(Transform):
+    r"""Transform feature j by a template whose parameters depend on features before j.
+
+    x_j = T(z_j; θ₀ + net_j(x_1 … x_{j−1}, c)),   dlogp = Σ_j log |∂z_j / ∂x_j|
+
+    The order is that of the features; put a `Permute` before it for another.
+
+    Parameters
+    ----------
+    dim, context_dim : event and context size.
+    template : scalar transform T with parameters θ₀.
+    hidden, activation, residual : the net's widths, activation name and skip connections.
+
+    Cost: `inverse` (data → latent) is one network call; `forward` is one pass over the features
+    that computes each hidden unit once, when all it depends on is known.
+    Source papamakarios2017maf, germain2015made
+    """
+
+    trunk: Trunk
+    heads: Heads
+    dim: int = eqx.field(static=True)
+    context_dim: int = eqx.field(static=True)
+    support: ClassVar[str] = "real"
+
+    def __init__(
+        self,
+        dim: int,
+        template: Transform,
+        *,
+        key: Array,
+        context_dim: int = 0,
+        hidden: tuple[int, ...] = (64, 64),
+        activation: str = "relu",
+        residual: bool = False,
+    ):
+        # Degree 0 sees the context alone: without such units the first feature could not
+        # depend on it.
+        lowest = 0 if context_dim or dim == 1 else 1
+        self.trunk = Trunk(
+            dim,
+            hidden,
+            key=key,
+            context_dim=context_dim,
+            activation=activation,
+            residual=residual,
+            degrees=tuple(range(lowest, dim)),
+        )
+        self.heads = Heads(template, dim, hidden[-1])
+        self.dim, self.context_dim = dim, context_dim
+
+    @property
+    def evidence(self) -> Evidence:
+        return self.heads.template.evidence
+
+    def inverse(
+        self, x: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        return self._filled(x, context).inverse(x)
+
+    def forward(
+        self, z: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        x = self.generate(z, context)
+        return x, self._filled(x, context).inverse(x)[1]
+
+    def generate(self, z: Features, context: Context = None, *, key: Key = None) -> Features:
+        r"""Invert in one pass: at step j the units of degree j become known, then x_{j+1}.
+
+        Hidden units are grouped by degree into equal blocks (padded with idle units), so that
+        every step does the same work on other slices and the pass is one scan.
+        """
+        act = activation_of(self.trunk.activation)
+        first, weights = self.trunk.masked()
+        degrees = [unit_degrees(self.trunk.degrees or (), width) for width in self.trunk.hidden]
+        slots = [_block_slots(d, self.dim) for d in degrees]
+        blocks = [size for _, size in slots]
+        shared = align(self.trunk.biases[0], z.ndim) + self.trunk.before_context(context, z.ndim)
+        shared = jnp.broadcast_to(shared, (shared.shape[0], *z.shape[1:]))
+        from_x = _spread(first, slots[0], self.dim)
+        before = _spread(shared, slots[0], self.dim)
+        between = [
+            _spread(_spread_columns(w, slots[i], self.dim), slots[i + 1], self.dim)
+            for i, w in enumerate(weights)
+        ]
+        biases = [
+            _spread(b, slots[i + 1], self.dim) for i, b in enumerate(self.trunk.biases[1:])
+        ]
+        mask = allowed(np.arange(self.dim), degrees[-1])
+        heads = [
+            jnp.moveaxis(_spread_columns(w * mask, slots[-1], self.dim), -2, 0)
+            for w in self.heads.weights
+        ]
+        params, rest = partition(self.heads.template)
+        leaves, structure = jax.tree.flatten(params)
+        leaves = [jnp.moveaxis(leaf, -1, 0) for leaf in leaves]
+
+        def step(carry, inputs):  # noqa: ANN001, ANN202
+            x, hidden, j = carry
+            w_x, b_x, w_between, b_between, w_heads, theta, z_j = inputs
+            block = act(jnp.tensordot(w_x, x, 1) + b_x)
+            hidden = list(hidden)
+            hidden[0] = _put(hidden[0], block, j * blocks[0])
+            for i, (w, b) in enumerate(zip(w_between, b_between, strict=True)):
+                total = jnp.tensordot(w, hidden[i], 1) + align(b, z.ndim)
+                block = act(total) + (block if self.trunk.skips(i + 1) else 0.0)
+                hidden[i + 1] = _put(hidden[i + 1], block, j * blocks[i + 1])
+            template = combine(
+                jax.tree.unflatten(structure, [leaf[..., None] for leaf in theta]), rest
+            )
+            scalar = fill(template, tuple(w[..., None, :] for w in w_heads), hidden[-1])
+            x_j = scalar.generate(z_j[None])
+            return (_put(x, x_j, j), tuple(hidden), j + 1), None
+
+        empty = tuple(jnp.zeros((self.dim * size, *z.shape[1:]), z.dtype) for size in blocks)
+        start = (jnp.zeros_like(z), empty, 0)
+        (x, _, _), _ = jax.lax.scan(
+            step, start, (from_x, before, between, biases, heads, leaves, z)
+        )
+        return x
+
+    def _filled(self, x: Features, context: Context) -> Transform:
+        degrees = unit_degrees(self.trunk.degrees or (), self.trunk.hidden[-1])
+        mask = allowed(np.arange(self.dim), degrees)
+        return self.heads(self.trunk(x, context), mask)
+
+
+def _block_slots(degrees: np.ndarray, n_blocks: int) -> tuple[np.ndarray, int]:
+    """Return each unit's place once units are grouped by degree into equal blocks, and their size."""
+    counts = np.bincount(degrees, minlength=n_blocks)
+    rank = np.arange(degrees.size) - np.searchsorted(degrees, degrees)
+    return degrees * counts.max() + rank, int(counts.max())
+
+
+def _spread(rows: Array, slots: tuple[np.ndarray, int], n_blocks: int) -> Array:
+    """Put rows into their block's slots, idle ones at zero: `(n_blocks, block, …)`."""
+    place, block = slots
+    padded = jnp.zeros((n_blocks * block, *rows.shape[1:]), rows.dtype).at[place].set(rows)
+    return padded.reshape(n_blocks, block, *rows.shape[1:])
+
+
+def _spread_columns(matrix: Array, slots: tuple[np.ndarray, int], n_blocks: int) -> Array:
+    place, block = slots
+    padded = jnp.zeros((*matrix.shape[:-1], n_blocks * block), matrix.dtype)
+    return padded.at[..., place].set(matrix)
+
+
+def _put(array: Array, block: Array, start: Array | int) -> Array:
+    return jax.lax.dynamic_update_slice_in_dim(array, block, start, 0)

@@ -1,0 +1,241 @@
+"""Transforms made of transforms: chain, scan over equal layers, the inverse direction, freezing."""
+
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from pushforward.core.bases import Transform
+from pushforward.core.errors import OptionError, ShapeError
+from pushforward.core.evidence import Evidence, weakest
+from pushforward.core.keys import split_or_none
+from pushforward.core.parameters import Buffer
+from pushforward.core.types import Context, DLogp, Features, Key
+
+
+class Chain(Transform):
+    """Apply transforms one after the other, latent to data: x = f_M(… f_1(z)); dlogp adds up.
+
+    Parameters
+    ----------
+    parts : transforms in the order in which `forward` applies them.
+
+    Source papamakarios2021flows
+    """
+
+    parts: tuple[Transform, ...]
+
+    def __init__(self, parts: object):
+        self.parts = tuple(parts)  # type: ignore[arg-type]
+        if not self.parts:
+            raise OptionError("a chain of no transforms", "at least one")
+        _common(tuple(part.dim for part in self.parts), "dim")
+        _common(tuple(part.context_dim or None for part in self.parts), "context_dim")
+
+    @property
+    def dim(self) -> int | None:
+        return _common(tuple(part.dim for part in self.parts), "dim")
+
+    @property
+    def context_dim(self) -> int:
+        return _common(tuple(part.context_dim or None for part in self.parts), "context_dim") or 0
+
+    @property
+    def evidence(self) -> Evidence:
+        return weakest(*(part.evidence for part in self.parts))
+
+    @property
+    def support(self) -> str:
+        bounded = [part.support for part in self.parts if part.support != "real"]
+        return bounded[-1] if bounded else "real"
+
+    def forward(
+        self, z: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        keys = split_or_none(key, len(self.parts))
+        total = jnp.zeros(z.shape[1:], z.dtype)
+        for part, part_key in zip(self.parts, keys, strict=True):
+            z, dlogp = part.forward(z, _own(part, context), key=part_key)
+            total = total + dlogp
+        return z, total
+
+    def inverse(
+        self, x: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        keys = split_or_none(key, len(self.parts))
+        total = jnp.zeros(x.shape[1:], x.dtype)
+        for part, part_key in zip(reversed(self.parts), reversed(keys), strict=True):
+            x, dlogp = part.inverse(x, _own(part, context), key=part_key)
+            total = total + dlogp
+        return x, total
+
+    def generate(self, z: Features, context: Context = None, *, key: Key = None) -> Features:
+        for part, part_key in zip(self.parts, split_or_none(key, len(self.parts)), strict=True):
+            z = part.generate(z, _own(part, context), key=part_key)
+        return z
+
+
+class Scan(Transform):
+    """Apply equal layers one after the other by a scan over their stacked parameters.
+
+    The same map as a `Chain` of the layers, at a compile time that does not grow with depth.
+
+    Parameters
+    ----------
+    layers : transforms of one structure (same class, sizes and static fields).
+    """
+
+    stacked: Transform
+
+    def __init__(self, layers: object):
+        layers = tuple(layers)  # type: ignore[arg-type]
+        if len({jax.tree.structure(layer) for layer in layers}) != 1:
+            raise OptionError("layers of different structure", "equal layers; use Chain otherwise")
+        self.stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *layers)
+
+    @property
+    def _first(self) -> Transform:
+        return jax.tree.map(lambda leaf: leaf[0], self.stacked)
+
+    @property
+    def dim(self) -> int | None:
+        return self._first.dim
+
+    @property
+    def context_dim(self) -> int:
+        return self._first.context_dim
+
+    @property
+    def evidence(self) -> Evidence:
+        return self._first.evidence
+
+    @property
+    def support(self) -> str:
+        return self._first.support
+
+    def forward(
+        self, z: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        def step(carry, layer_and_key):  # noqa: ANN001, ANN202
+            value, total = carry
+            layer, layer_key = layer_and_key
+            value, dlogp = layer.forward(value, context, key=layer_key)
+            return (value, total + dlogp), None
+
+        start = (z, jnp.zeros(z.shape[1:], z.dtype))
+        return jax.lax.scan(step, start, (self.stacked, self._keys(key)))[0]
+
+    def inverse(
+        self, x: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        def step(carry, layer_and_key):  # noqa: ANN001, ANN202
+            value, total = carry
+            layer, layer_key = layer_and_key
+            value, dlogp = layer.inverse(value, context, key=layer_key)
+            return (value, total + dlogp), None
+
+        start = (x, jnp.zeros(x.shape[1:], x.dtype))
+        return jax.lax.scan(step, start, (self.stacked, self._keys(key)), reverse=True)[0]
+
+    def generate(self, z: Features, context: Context = None, *, key: Key = None) -> Features:
+        def step(value, layer_and_key):  # noqa: ANN001, ANN202
+            layer, layer_key = layer_and_key
+            return layer.generate(value, context, key=layer_key), None
+
+        return jax.lax.scan(step, z, (self.stacked, self._keys(key)))[0]
+
+    def unstack(self) -> Chain:
+        """Return the same map as a chain of its layers."""
+        depth = jax.tree.leaves(self.stacked)[0].shape[0]
+        return Chain(jax.tree.map(lambda leaf: leaf[i], self.stacked) for i in range(depth))  # noqa: B023
+
+    def _keys(self, key: Key) -> Key:
+        depth = jax.tree.leaves(self.stacked)[0].shape[0]
+        return None if key is None else jax.random.split(key, depth)
+
+
+class Invert(Transform):
+    """Swap the two directions of a bijection; dlogp changes its sign with the pair's roles."""
+
+    transform: Transform
+    support: ClassVar[str] = "real"
+
+    def __check_init__(self) -> None:
+        if self.transform.evidence > Evidence.NUMERICAL or self.transform.support != "real":
+            raise OptionError(
+                f"{type(self.transform).__name__} to invert", "a bijection of the real space"
+            )
+
+    @property
+    def dim(self) -> int | None:
+        return self.transform.dim
+
+    @property
+    def context_dim(self) -> int:
+        return self.transform.context_dim
+
+    @property
+    def evidence(self) -> Evidence:
+        return self.transform.evidence
+
+    def forward(
+        self, z: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        x, dlogp = self.transform.inverse(z, context, key=key)
+        return x, -dlogp
+
+    def inverse(
+        self, x: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        z, dlogp = self.transform.forward(x, context, key=key)
+        return z, -dlogp
+
+
+class Frozen(Transform):
+    """Keep a transform out of training: its parameters become buffers."""
+
+    buffer: Buffer
+
+    def __init__(self, transform: Transform):
+        self.buffer = Buffer(transform)
+
+    @property
+    def dim(self) -> int | None:
+        return self.buffer.value.dim
+
+    @property
+    def context_dim(self) -> int:
+        return self.buffer.value.context_dim
+
+    @property
+    def evidence(self) -> Evidence:
+        return self.buffer.value.evidence
+
+    @property
+    def support(self) -> str:
+        return self.buffer.value.support
+
+    def forward(
+        self, z: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        return self.buffer.value.forward(z, context, key=key)
+
+    def inverse(
+        self, x: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        return self.buffer.value.inverse(x, context, key=key)
+
+    def generate(self, z: Features, context: Context = None, *, key: Key = None) -> Features:
+        return self.buffer.value.generate(z, context, key=key)
+
+
+def _own(part: Transform, context: Context) -> Context:
+    return context if part.context_dim else None
+
+
+def _common(sizes: tuple[int | None, ...], name: str) -> int | None:
+    known = {size for size in sizes if size is not None}
+    if len(known) > 1:
+        raise ShapeError(f"parts with {name} {sorted(known)}", f"one {name} for all parts")
+    return known.pop() if known else None
