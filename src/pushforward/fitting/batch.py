@@ -1,0 +1,20 @@
+"""What an objective sees: rows, their context, and weights that sum to about one."""
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+
+class Batch(eqx.Module):
+    """Hold rows for one step.
+
+    Parameters
+    ----------
+    x : rows, shape `(n, dim)`.
+    context : rows of the conditioning value, shape `(n, context_dim)`, or none.
+    weights : one number a row, scaled so that a batch's sum is one on average over batches; a
+        loss is then the weighted sum over rows. Padding has weight zero.
+    """
+
+    x: Float[Array, "n dim"]
+    context: Float[Array, "n c"] | None
+    weights: Float[Array, " n"]

@@ -1,0 +1,256 @@
+"""Learning by gradient: one verb for every model with an objective."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, PyTree
+
+from pushforward.core.errors import DataError, FitError, OptionError, ShapeError
+from pushforward.core.parameters import combine, partition
+from pushforward.fitting import checkpoint as store
+from pushforward.fitting.batch import Batch
+from pushforward.fitting.loop import State, evaluate_once, run_epochs, start
+from pushforward.fitting.objectives.likelihood import negative_log_likelihood
+from pushforward.fitting.outcome import Fit
+from pushforward.fitting.plan import make_plan
+from pushforward.fitting.progress import EpochBar
+
+_BLOCK = 2048
+"""Rows of a validation block: bounds memory, and keeps a block's arrays in the cache."""
+
+_CHECKPOINT_SECONDS = 5.0
+
+
+def fit(
+    model: PyTree,
+    data: Any,
+    *,
+    key: Array,
+    context: Any = None,
+    weights: Any = None,
+    objective: Callable | None = None,
+    validation: Any = 0.1,
+    batch_size: int | None = None,
+    max_epochs: int | None = None,
+    max_time: float | None = None,
+    patience: int | None = None,
+    learning_rate: float | None = None,
+    mesh: Mesh | None = None,
+    progress: bool = False,
+    perturb: Callable | None = None,
+    checkpoint: Path | None = None,
+) -> Fit:
+    r"""Learn a model's free parameters by stochastic gradient steps on an objective.
+
+    θ ← θ − η(t) · Adam(∇ Σ_batch loss),  η warmed up, then falling by a cosine.
+
+    Many steps run in each compiled call. The parameters of the best validation epoch are kept,
+    a step with a non-finite loss or gradient is skipped and the rate halved, and the model
+    returned is never worse on the validation rows than the one given.
+
+    Parameters
+    ----------
+    model : any model that `objective` understands. It is not changed.
+    data : rows `(n, dim)`, finite, best of order one (`DensityEstimator` scales for you).
+    key : random key; the same key and data give the same model (unless `max_time` strikes).
+    context, weights : one context row, and one non-negative weight, per row of data.
+    objective : pure function `(model, batch, key) → (loss, info)`; negative log-likelihood by
+        default.
+    validation : share of rows set aside at random to choose the epoch; or those rows
+        themselves, an array or a tuple (x, context, weights); 0 for none.
+    batch_size, max_epochs, patience, learning_rate : chosen from the number of rows if not
+        given; patience counts epochs without a better validation loss.
+    max_time : seconds after which to stop with the best model so far; the learning rate's fall
+        is shortened to fit.
+    mesh : devices over which to split each batch, along the mesh's first axis.
+    progress : show a bar on standard error, when that is a terminal.
+    perturb : function `(model, batch, key) → (model, batch)` applied before each step only:
+        dropout, dequantization (`TrainingNoise`).
+    checkpoint : file to which the state is written every few seconds and from which a killed
+        fit goes on; removed at the end.
+
+    Returns
+    -------
+    Fit(model, history, stopped_by) : losses are in nats per row.
+
+    Raises
+    ------
+    DataError : a value is not finite, or a weight is negative (named by row and column).
+    FitError : no epoch gave a finite loss.
+    """
+    began = time.monotonic()
+    objective = negative_log_likelihood if objective is None else objective
+    split_key, run_key = jax.random.split(key)
+    rows = _rows(data, context, weights)
+    train, held = _split(rows, validation, split_key)
+    shards = 1 if mesh is None else mesh.shape[mesh.axis_names[0]]
+    plan = make_plan(
+        train.x.shape[0],
+        batch_size=batch_size,
+        max_epochs=max_epochs,
+        patience=patience,
+        learning_rate=learning_rate,
+        shards=shards,
+    )
+    mark = "" if checkpoint is None else store.fingerprint(train, plan)
+    train = _scaled(train, train.x.shape[0] / plan.steps)
+    blocks = None if held is None else _blocks(_scaled(held, held.x.shape[0]))
+    params, rest = partition(model)
+    state, history = start(params, run_key), _empty_history()
+    if blocks is not None:
+        first = evaluate_once(params, rest, blocks, objective, split_key)
+        state = dataclasses.replace(state, best_loss=jnp.where(jnp.isnan(first), jnp.inf, first))
+    resumed = None if checkpoint is None else store.read(checkpoint, state, mark)
+    if resumed is not None:
+        state, history = resumed
+    sharding = None
+    if mesh is not None:
+        sharding = NamedSharding(mesh, PartitionSpec(mesh.axis_names[0]))
+        everywhere = NamedSharding(mesh, PartitionSpec())
+        state, rest, train, blocks = jax.device_put((state, rest, train, blocks), everywhere)
+    horizon, saved = plan.max_epochs, began
+    stopped_by = "max_epochs" if state.epoch >= horizon else ""
+    with EpochBar(plan.max_epochs, progress) as bar:
+        try:
+            while not stopped_by:
+                before = int(state.epoch)
+                called = time.monotonic()
+                state, log = run_epochs(
+                    state,
+                    rest,
+                    train,
+                    blocks,
+                    jnp.asarray(horizon),
+                    plan,
+                    objective,
+                    perturb,
+                    sharding,
+                )
+                epoch = int(state.epoch)
+                _record(history, np.asarray(log)[: epoch - before], before, blocks is not None)
+                now = time.monotonic()
+                bar.update(epoch, history["train"][-1], (history["validation"] or [np.nan])[-1])
+                if max_time is not None and before > 0:
+                    pace = (now - called) / (epoch - before)
+                    left = int((max_time - (now - began)) / pace)
+                    horizon = max(epoch, min(horizon, epoch + left))
+                stopped_by = _reason(state, plan.patience, plan.max_epochs, horizon)
+                if max_time is not None and now - began >= max_time and not stopped_by:
+                    stopped_by = "max_time"
+                if checkpoint is not None and now - saved > _CHECKPOINT_SECONDS:
+                    store.write(checkpoint, state, history, mark)
+                    saved = now
+        except KeyboardInterrupt:
+            stopped_by = "interrupt"
+    if checkpoint is not None and stopped_by != "interrupt":
+        checkpoint.unlink(missing_ok=True)
+    if plan.max_epochs and not np.isfinite(state.best_loss) and int(state.epoch):
+        raise FitError(
+            f"no finite loss in {int(state.epoch)} epochs ({int(state.skipped)} steps skipped)",
+            "an objective that is finite on the training rows",
+            "scale the columns to order one, or check that the model's support holds the data",
+        )
+    return Fit(combine(state.best_params, rest), history, stopped_by)
+
+
+def _reason(state: State, patience: int, max_epochs: int, horizon: int) -> str:
+    if int(state.epoch) - int(state.best_epoch) >= patience:
+        return "patience"
+    if int(state.epoch) >= max_epochs:
+        return "max_epochs"
+    return "max_time" if int(state.epoch) >= horizon else ""
+
+
+def _rows(data: Any, context: Any, weights: Any) -> Batch:
+    x = np.asarray(data)
+    if x.ndim != 2 or 0 in x.shape:
+        raise ShapeError(f"data of shape {x.shape}", "rows: shape (n, dim), n ≥ 1")
+    _check_finite(x, "data")
+    if context is not None:
+        context = np.asarray(context)
+        if context.ndim != 2 or len(context) != len(x):
+            raise ShapeError(f"context of shape {context.shape}", f"shape ({len(x)}, context_dim)")
+        _check_finite(context, "context")
+    weights = np.ones(len(x)) if weights is None else np.asarray(weights, float)
+    if weights.shape != (len(x),):
+        raise ShapeError(f"weights of shape {weights.shape}", f"shape ({len(x)},)")
+    _check_finite(weights[:, None], "weights")
+    if (weights < 0).any() or not weights.any():
+        raise DataError("weights that are negative or all zero", "non-negative, not all zero")
+    dtype = jnp.result_type(float)
+    kept = weights > 0
+    return Batch(
+        jnp.asarray(x[kept], dtype),
+        None if context is None else jnp.asarray(context[kept], dtype),
+        jnp.asarray(weights[kept], dtype),
+    )
+
+
+def _check_finite(values: np.ndarray, name: str) -> None:
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise DataError(
+            f"{name}[{row}, {column}] = {values[row, column]} ({bad.any(1).sum()} such rows)",
+            "finite numbers",
+            "remove or impute these rows first",
+        )
+
+
+def _split(rows: Batch, validation: Any, key: Array) -> tuple[Batch, Batch | None]:
+    if isinstance(validation, tuple):
+        return rows, _rows(*(*validation, None, None)[:3])
+    if not isinstance(validation, int | float):
+        return rows, _rows(validation, None, None)
+    if not 0 <= validation < 1:
+        raise OptionError(f"validation={validation}", "a share in [0, 1), or rows")
+    n = rows.x.shape[0]
+    held = round(n * validation)
+    if validation and n > 1:
+        held = min(max(held, 1), n - 1)
+    if not held:
+        return rows, None
+    order = jax.random.permutation(key, n)
+    take = lambda index: jax.tree.map(lambda leaf: leaf[index], rows)  # noqa: E731
+    return take(order[held:]), take(order[:held])
+
+
+def _scaled(rows: Batch, rows_per_sum: float) -> Batch:
+    """Scale the weights so that `rows_per_sum` rows sum to one on average."""
+    scale = rows.x.shape[0] / (rows.weights.sum() * rows_per_sum)
+    return Batch(rows.x, rows.context, rows.weights * scale)
+
+
+def _blocks(rows: Batch) -> Batch:
+    """Pad with weightless copies of the first row and cut into blocks."""
+    n = rows.x.shape[0]
+    count = -(-n // _BLOCK)
+    size = -(-n // count)
+
+    def cut(leaf: Array) -> Array:
+        padded = leaf[jnp.where(jnp.arange(count * size) < n, jnp.arange(count * size), 0)]
+        return padded.reshape(count, size, *leaf.shape[1:])
+
+    real = (jnp.arange(count * size) < n).reshape(count, size)
+    cut_rows = jax.tree.map(cut, rows)
+    return Batch(cut_rows.x, cut_rows.context, cut_rows.weights * real)
+
+
+def _empty_history() -> dict[str, list[float]]:
+    return {"epoch": [], "train": [], "validation": [], "skipped": []}
+
+
+def _record(history: dict, log: np.ndarray, before: int, has_validation: bool) -> None:
+    for i, (train, check, skipped) in enumerate(log.tolist()):
+        history["epoch"].append(before + i + 1)
+        history["train"].append(train)
+        history["skipped"].append(int(skipped))
+        if has_validation:
+            history["validation"].append(check)

@@ -1,0 +1,69 @@
+"""Noise that acts while learning only: dropped hidden units, and values spread over their cells."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from pushforward.core.parameters import Buffer
+from pushforward.fitting.batch import Batch
+from pushforward.nets.mlp import Trunk
+
+_LEVELS = 256
+"""Gates are drawn from random bytes (four times cheaper than floats): rates are multiples of 1/256."""
+
+
+class TrainingNoise(eqx.Module):
+    """Perturb a model and a batch before a learning step.
+
+    Parameters
+    ----------
+    dropout : share of hidden units that are silenced, for each row and layer anew.
+    cells : width per column over which a recorded value is spread uniformly (dequantization), or
+        none. Fresh noise each time a row is seen.
+
+    Source srivastava2014dropout, theis2016note
+    """
+
+    dropout: float = eqx.field(static=True, default=0.0)
+    cells: Float[Array, " dim"] | None = None
+
+    def __call__(self, model: PyTree, batch: Batch, key: Array) -> tuple[PyTree, Batch]:
+        gate_key, cell_key = jax.random.split(key)
+        if self.dropout:
+            model = thin(model, self.dropout, batch.x.shape[0], gate_key)
+        if self.cells is not None:
+            spread = jax.random.uniform(cell_key, batch.x.shape, batch.x.dtype, -0.5, 0.5)
+            batch = Batch(batch.x + self.cells * spread, batch.context, batch.weights)
+        return model, batch
+
+
+def thin(model: PyTree, rate: float, n: int, key: Array) -> PyTree:
+    """Silence a share of every trunk's hidden units, for each of `n` rows anew.
+
+    The remaining units are scaled up by 1/(1 − rate), so that sums keep their mean.
+    """
+    silent = round(rate * _LEVELS)
+    scale = _LEVELS / (_LEVELS - silent)
+    keys = iter(jax.random.split(key, sum(map(_is_trunk, _nodes(model)))))
+
+    def gates(trunk: Trunk, trunk_key: Array) -> Trunk:
+        drawn = []
+        for layer_key, bias in zip(
+            jax.random.split(trunk_key, len(trunk.biases)), trunk.biases, strict=True
+        ):
+            byte = jax.random.bits(layer_key, (*bias.shape, n), jnp.uint8)
+            drawn.append(Buffer(jnp.where(byte >= silent, jnp.asarray(scale, bias.dtype), 0.0)))
+        return eqx.tree_at(lambda t: t.gates, trunk, tuple(drawn), is_leaf=lambda v: v is None)
+
+    return jax.tree.map(
+        lambda node: gates(node, next(keys)) if _is_trunk(node) else node, model, is_leaf=_is_trunk
+    )
+
+
+def _nodes(model: PyTree) -> list:
+    return jax.tree.leaves(model, is_leaf=_is_trunk)
+
+
+def _is_trunk(node: object) -> bool:
+    return isinstance(node, Trunk)
