@@ -1,6 +1,7 @@
 """Flow recipes: functions that return a model."""
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array
 
 from pushforward.core.bases import Density, Transform
@@ -8,9 +9,10 @@ from pushforward.core.errors import OptionError
 from pushforward.densities.pushforward import Pushforward
 from pushforward.densities.standard import StandardNormal
 from pushforward.transforms.autoregressive import MaskedAutoregressive
-from pushforward.transforms.compose import Chain, Scan
+from pushforward.transforms.compose import Chain, Invert, Scan
 from pushforward.transforms.coupling import Coupling
 from pushforward.transforms.elementwise import Affine
+from pushforward.transforms.linear import Triangular
 from pushforward.transforms.permute import Permute, random_order, reverse_order
 from pushforward.transforms.spline import RationalQuadraticSpline
 
@@ -24,6 +26,7 @@ def realnvp(
     hidden: tuple[int, ...] = (64, 64),
     activation: str = "relu",
     residual: bool = False,
+    linear: bool = False,
     base: Density | None = None,
 ) -> Pushforward:
     """Stack affine coupling layers: each half scales and shifts the other, in turn.
@@ -31,7 +34,7 @@ def realnvp(
     Source dinh2017realnvp
     """
     return _flow(
-        dim, Affine(), True, key, context_dim, layers, hidden, activation, residual, base
+        dim, Affine(), True, key, context_dim, layers, hidden, activation, residual, linear, base
     )
 
 
@@ -44,6 +47,7 @@ def maf(
     hidden: tuple[int, ...] = (64, 64),
     activation: str = "relu",
     residual: bool = False,
+    linear: bool = False,
     base: Density | None = None,
 ) -> Pushforward:
     """Stack masked affine autoregressive layers. With one column this is exactly a Gaussian.
@@ -51,7 +55,7 @@ def maf(
     Source papamakarios2017maf
     """
     return _flow(
-        dim, Affine(), False, key, context_dim, layers, hidden, activation, residual, base
+        dim, Affine(), False, key, context_dim, layers, hidden, activation, residual, linear, base
     )
 
 
@@ -67,6 +71,7 @@ def nsf(
     bound: float = 5.0,
     activation: str = "relu",
     residual: bool = False,
+    linear: bool = False,
     base: Density | None = None,
 ) -> Pushforward:
     """Stack rational-quadratic spline layers, autoregressive or (`coupling=True`) coupling.
@@ -75,7 +80,7 @@ def nsf(
     """
     template = RationalQuadraticSpline(bins, bound)
     return _flow(
-        dim, template, coupling, key, context_dim, layers, hidden, activation, residual, base
+        dim, template, coupling, key, context_dim, layers, hidden, activation, residual, linear, base
     )
 
 
@@ -89,8 +94,13 @@ def _flow(
     hidden: tuple[int, ...],
     activation: str,
     residual: bool,
+    linear: bool,
     base: Density | None,
 ) -> Pushforward:
+    """Stack layers with reversed and random orders in between, at the identity to begin with.
+
+    With `linear`, each layer also learns a triangular map, which data pass by a matrix product.
+    """
     if dim < 1 or layers < 1 or context_dim < 0:
         raise OptionError(
             f"dim={dim}, layers={layers}, context_dim={context_dim}",
@@ -110,5 +120,6 @@ def _flow(
             activation=activation,
             residual=residual,
         )
-        parts.append(Chain([core, Permute(order)]))
+        mixing = [Invert(Triangular(jnp.zeros(dim), jnp.eye(dim)))] if linear else []
+        parts.append(Chain([*mixing, core, Permute(order)]))
     return Pushforward(Scan(parts), StandardNormal(dim) if base is None else base)

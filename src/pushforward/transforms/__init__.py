@@ -5,6 +5,7 @@ from pushforward.transforms.compose import Chain, Frozen, Invert, Scan
 from pushforward.transforms.coupling import Coupling
 from pushforward.transforms.elementwise import Affine, Exp, Sigmoid, Sinh
 from pushforward.transforms.linear import LU, Triangular
+from pushforward.transforms.marginal import MarginalSpline, Warp
 from pushforward.transforms.permute import Permute
 from pushforward.transforms.spline import RationalQuadraticSpline
 
@@ -16,6 +17,7 @@ __all__ = [
     "Exp",
     "Frozen",
     "Invert",
+    "MarginalSpline",
     "MaskedAutoregressive",
     "Permute",
     "RationalQuadraticSpline",
@@ -23,4 +25,5 @@ __all__ = [
     "Sigmoid",
     "Sinh",
     "Triangular",
+    "Warp",
 ]

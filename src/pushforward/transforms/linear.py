@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from pushforward.core.bases import Transform
@@ -23,26 +24,28 @@ class Triangular(Transform):
     Parameters
     ----------
     loc : μ, shape `(dim,)`.
-    scale_tril : L, shape `(dim, dim)`, with a positive diagonal.
+    scale_tril : L, shape `(dim, dim)`, with a positive diagonal; what lies above it is ignored.
 
     Cost O(dim²) an event, determinant O(dim).
     Source papamakarios2021flows
     """
 
     loc: Float[Array, " dim"]
-    packed: Float[Array, "dim dim"]
+    raw_diagonal: Float[Array, " dim"]
+    below: Float[Array, " entries"]
     context_dim: ClassVar[int] = 0
     evidence: ClassVar[Evidence] = Evidence.EXACT
     support: ClassVar[str] = "real"
 
-    def __init__(self, loc: Array, scale_tril: Array):
+    def __init__(self, loc: object, scale_tril: object):
         self.loc = jnp.asarray(loc, jnp.result_type(float))
         scale_tril = jnp.asarray(scale_tril, jnp.result_type(float))
         if scale_tril.shape != (self.loc.size, self.loc.size):
             raise ShapeError(
                 f"scale_tril of shape {scale_tril.shape}", f"{(self.loc.size, self.loc.size)}"
             )
-        self.packed = jnp.tril(scale_tril, -1) + jnp.diag(positive_inverse(jnp.diag(scale_tril)))
+        self.raw_diagonal = positive_inverse(jnp.diag(scale_tril))
+        self.below = scale_tril[np.tril_indices(self.loc.size, -1)]
 
     @property
     def dim(self) -> int:
@@ -61,9 +64,9 @@ class Triangular(Transform):
         return solve_triangular(lower, x - align(self.loc, x.ndim), lower=True), dlogp
 
     def _factor(self, event: Features) -> tuple[Array, DLogp]:
-        diagonal = positive(jnp.diag(self.packed))
+        diagonal = positive(self.raw_diagonal)
         dlogp = jnp.broadcast_to(-jnp.log(diagonal).sum(), event.shape[1:])
-        return jnp.tril(self.packed, -1) + jnp.diag(diagonal), dlogp
+        return jnp.diag(diagonal).at[np.tril_indices(self.dim, -1)].set(self.below), dlogp
 
 
 class LU(Transform):

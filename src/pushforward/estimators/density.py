@@ -1,0 +1,190 @@
+"""The scikit-learn face of density estimation."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from sklearn.base import BaseEstimator, DensityMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from pushforward.core.errors import DataError
+from pushforward.judge.p_values import conformal_p_values
+from pushforward.judge.selection import Settings, fit_table
+from pushforward.store import save
+from pushforward.tables.frames import Frame, from_frame, matrix_to_frame, to_frame
+from pushforward.tables.inference import infer_schema
+
+
+class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
+    """Fit a density to a table; score, sample and transform rows in its own units.
+
+    Parameters
+    ----------
+    model : "auto" (the Gaussian and a spline flow sized by the table, chosen on validation
+        rows), or a recipe's name (`pf.models.names()`).
+    schema : dict column → {"kind", "resolution", "low", "high"} to override what is inferred,
+        or a whole `Schema`.
+    validation : share of rows that choose epoch and model.
+    holdout : share of rows that only report and calibrate p-values; small tables are
+        cross-fitted instead.
+    max_epochs, max_time : limits on learning, in epochs and in seconds per candidate.
+    nodes : quadrature nodes over the cell of a recorded value (1: its midpoint).
+    float64 : learn and score in double precision.
+    random_state : int for reproducible fits, or a numpy generator, or None.
+    progress : show a bar on standard error, when that is a terminal.
+    checkpoint : folder in which a killed fit leaves its state and from which it goes on.
+
+    Attributes
+    ----------
+    model_ : the fitted `TableDensity`.
+    schema_ : its columns.
+    card_ : what was done and what came out (plain data).
+    backend_ : library of the fitted table ("pandas", "polars", "pyarrow"), or none for arrays.
+    calibration_, calibration_weights_ : sorted hold-out log-densities, and their rows' weights.
+    """
+
+    def __init__(
+        self,
+        model: str = "auto",
+        *,
+        schema: Any = None,
+        validation: float = 0.1,
+        holdout: float = 0.1,
+        max_epochs: int | None = None,
+        max_time: float | None = None,
+        nodes: int = 1,
+        float64: bool = False,
+        random_state: Any = None,
+        progress: bool = False,
+        checkpoint: Any = None,
+    ):
+        self.model = model
+        self.schema = schema
+        self.validation = validation
+        self.holdout = holdout
+        self.max_epochs = max_epochs
+        self.max_time = max_time
+        self.nodes = nodes
+        self.float64 = float64
+        self.random_state = random_state
+        self.progress = progress
+        self.checkpoint = checkpoint
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "DensityEstimator":
+        """Fit to rows; `sample_weight` counts as repetition. See `pushforward.fit` for errors."""
+        frame = from_frame(X)
+        weights = _checked_weights(sample_weight, len(frame.values))
+        names = frame.names or tuple(f"x{i}" for i in range(frame.values.shape[1]))
+        schema = infer_schema(frame.values, names, weights, declared=self.schema)
+        settings = Settings(
+            model=self.model,
+            validation=self.validation,
+            holdout=self.holdout,
+            max_epochs=self.max_epochs,
+            max_time=self.max_time,
+            nodes=self.nodes,
+            seed=_seed(self.random_state),
+            progress=self.progress,
+            checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
+        )
+        with jax.enable_x64(self.float64):
+            fitted = fit_table(frame.values, weights, schema, settings)
+        self.model_ = fitted.model
+        self.schema_ = fitted.model.schema
+        self.card_ = fitted.card
+        self.calibration_ = fitted.calibration
+        self.calibration_weights_ = fitted.calibration_weights
+        self.backend_ = frame.backend
+        self.n_features_in_ = len(names)
+        self.n_iter_ = fitted.card["epochs"]
+        if frame.names is not None:
+            self.feature_names_in_ = np.array(frame.names, object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        return self
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Return log p of each row: nats, per the table's own units."""
+        frame = self._checked(X)
+        with jax.enable_x64(self.float64):
+            return self.model_.log_prob(frame.values)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return the mean log-density of the rows, in nats."""
+        return float(np.average(self.score_samples(X), weights=sample_weight))
+
+    def p_values(self, X: Any) -> np.ndarray:
+        """Return the calibrated chance that a regular row looks this odd; small = odd."""
+        return self.p_values_of(self.score_samples(X))
+
+    def p_values_of(self, scores: np.ndarray) -> np.ndarray:
+        """Return the p-values of log-densities that `score_samples` gave."""
+        check_is_fitted(self)
+        return conformal_p_values(scores, self.calibration_, self.calibration_weights_)
+
+    def sample(self, n_samples: int = 1, random_state: Any = None) -> Any:
+        """Draw rows, as the kind of table that the estimator was fitted on."""
+        check_is_fitted(self)
+        key = jax.random.key(_seed(random_state))
+        with jax.enable_x64(self.float64):
+            values = self.model_.sample(key, n_samples)
+        return to_frame(values, self.schema_, self.backend_)
+
+    def transform(self, X: Any) -> Any:
+        """Return each row's latent: for a flow, standard normal where the model holds."""
+        frame = self._checked(X)
+        with jax.enable_x64(self.float64):
+            z = self.model_.transform(frame.values)
+        return matrix_to_frame(z, tuple(self.get_feature_names_out()), frame.backend)
+
+    def inverse_transform(self, Z: Any) -> Any:
+        """Return the rows of latents, in the table's units."""
+        check_is_fitted(self)
+        frame = from_frame(Z)
+        with jax.enable_x64(self.float64):
+            values = self.model_.inverse_transform(frame.values)
+        return to_frame(values, self.schema_, frame.backend)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the latent's names: z0, z1, …"""
+        check_is_fitted(self)
+        return np.array([f"z{i}" for i in range(self.model_.dim)], object)
+
+    def save(self, path: Any, overwrite: bool = False) -> None:
+        """Write the fitted estimator to a directory that `pushforward.load` reads."""
+        check_is_fitted(self)
+        save(self, path, overwrite=overwrite)
+
+    def _checked(self, X: Any) -> Frame:
+        check_is_fitted(self)
+        frame = from_frame(X)
+        known = getattr(self, "feature_names_in_", None)
+        names = frame.names if known is not None else None
+        self.schema_.check_names(names, frame.values.shape[1])
+        return frame
+
+
+def _seed(random_state: Any) -> int:
+    if isinstance(random_state, int | np.integer):
+        return int(random_state)
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**31))
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def _checked_weights(weights: Any, n: int) -> np.ndarray | None:
+    if weights is None:
+        return None
+    weights = np.asarray(weights, np.float64)
+    if weights.ndim == 0:
+        weights = np.full(n, float(weights))
+    if weights.shape != (n,) or not np.isfinite(weights).all() or (weights < 0).any():
+        raise DataError(
+            f"weights of shape {weights.shape}", f"{n} finite numbers, none negative"
+        )
+    if not math.fsum(weights) > 0:
+        raise DataError("weights that are all zero", "at least one positive weight")
+    return weights

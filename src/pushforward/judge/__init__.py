@@ -1,0 +1,1 @@
+"""Judging: splits, baselines, selection, p-values."""

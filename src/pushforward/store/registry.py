@@ -1,0 +1,54 @@
+"""The fixed registry: which classes a model file may name, and where they live."""
+
+import importlib
+
+from pushforward.core.errors import ModelFileError
+
+_MODULES = {
+    "core.parameters": ("Buffer",),
+    "nets.mlp": ("Trunk",),
+    "transforms.autoregressive": ("MaskedAutoregressive",),
+    "transforms.compose": ("Chain", "Frozen", "Invert", "Scan"),
+    "transforms.coupling": ("Coupling",),
+    "transforms.elementwise": ("Affine", "Exp", "Sigmoid", "Sinh"),
+    "transforms.linear": ("LU", "Triangular"),
+    "transforms.marginal": ("MarginalSpline", "Warp"),
+    "transforms.permute": ("Permute",),
+    "transforms.spline": ("RationalQuadraticSpline",),
+    "transforms.template": ("Heads",),
+    "densities.numpyro": ("NumPyroDensity",),
+    "densities.pushforward": ("Pushforward",),
+    "densities.standard": ("StandardNormal", "StudentT", "Uniform"),
+    "tables.density": ("TableDensity",),
+    "tables.schema": ("Column", "Schema"),
+    "estimators.density": ("DensityEstimator",),
+}
+
+NAMES = {
+    f"{module.split('.')[0]}.{name}": f"pushforward.{module}"
+    for module, names in _MODULES.items()
+    for name in names
+}
+"""Registry name → module. Nothing outside this table is ever imported for a file."""
+
+NUMPYRO = "numpyro."
+"""Prefix of NumPyro distributions: public classes of `numpyro.distributions`, by their arguments."""
+
+
+def name_of(cls: type) -> str | None:
+    """Return a class's registry name, or None if it has none."""
+    for name, module in NAMES.items():
+        if cls.__module__ == module and name.split(".")[1] == cls.__name__:
+            return name
+    return None
+
+
+def class_of(name: str) -> type:
+    """Return the class of a registry name; anything else is refused by name."""
+    if name not in NAMES:
+        raise ModelFileError(
+            f"a model file that names {name!r}",
+            "classes of this version of pushforward",
+            "upgrade pushforward if the model was written by a newer version",
+        )
+    return getattr(importlib.import_module(NAMES[name]), name.split(".")[1])

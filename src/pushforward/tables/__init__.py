@@ -1,0 +1,41 @@
+"""Tables: reading, schema, columns as exact transforms, and densities in a table's own units."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pushforward.tables.density import TableDensity
+    from pushforward.tables.frames import from_frame
+    from pushforward.tables.inference import infer_schema
+    from pushforward.tables.reading import read_table, stream_table
+    from pushforward.tables.schema import Column, Schema
+    from pushforward.tables.writing import TableWriter
+
+_WHERE = {
+    "Column": "schema",
+    "Schema": "schema",
+    "TableDensity": "density",
+    "TableWriter": "writing",
+    "from_frame": "frames",
+    "infer_schema": "inference",
+    "read_table": "reading",
+    "stream_table": "reading",
+}
+
+__all__ = [
+    "Column",
+    "Schema",
+    "TableDensity",
+    "TableWriter",
+    "from_frame",
+    "infer_schema",
+    "read_table",
+    "stream_table",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _WHERE:
+        module = importlib.import_module(f"pushforward.tables.{_WHERE[name]}")
+        return getattr(module, name)
+    raise AttributeError(f"module 'pushforward.tables' has no attribute {name!r}")

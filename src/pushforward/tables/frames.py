@@ -1,0 +1,131 @@
+"""Any table in memory in, the same kind out: pandas, polars, Arrow, numpy."""
+
+import dataclasses
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from jaxtyping import Float
+
+from pushforward.core.errors import DataError
+from pushforward.tables.schema import Schema
+
+_MAX_DECIMALS = 6
+
+
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """Hold a table's numbers, its names and its library's name (none for a plain array)."""
+
+    values: Float[np.ndarray, "n columns"]
+    names: tuple[str, ...] | None
+    backend: str | None
+
+
+def from_frame(table: Any) -> Frame:
+    """Read a frame or array as float64; refuse text, missing values and infinities by place.
+
+    Raises
+    ------
+    DataError : names repeat, a column is not numeric, or a cell is missing or infinite.
+    """
+    frame = nw.from_native(table, eager_only=True, pass_through=True)
+    if isinstance(frame, nw.DataFrame):
+        names = tuple(str(name) for name in frame.columns)
+        columns = [_column(frame[name], str(name)) for name in frame.columns]
+        values = np.stack(columns, 1) if columns else np.empty((len(frame), 0))
+    else:
+        names, values = None, _array(table)
+    if values.shape[1] == 0:
+        raise DataError("a table without columns", "at least one numeric column")
+    _check_cells(values, names)
+    backend = nw.get_native_namespace(table).__name__ if names else None
+    return Frame(values, names, backend)
+
+
+def to_frame(values: Float[np.ndarray, "n columns"], schema: Schema, backend: str | None) -> Any:
+    """Return rows as a frame of that library (or a plain array); whole numbers as integers."""
+    if backend is None:
+        return values
+    data = {
+        column.name: _as_integers(values[:, i]) if column.kind == "integer" else values[:, i]
+        for i, column in enumerate(schema.columns)
+    }
+    return nw.from_dict(data, backend=backend).to_native()
+
+
+def matrix_to_frame(values: np.ndarray, names: tuple[str, ...], backend: str | None) -> Any:
+    """Return a matrix under new column names as a frame of that library (or as it is)."""
+    if backend is None:
+        return values
+    data = {name: values[:, i] for i, name in enumerate(names)}
+    return nw.from_dict(data, backend=backend).to_native()
+
+
+def _as_integers(column: np.ndarray) -> np.ndarray:
+    whole = np.isfinite(column).all() and np.abs(column).max(initial=0) < 2**62
+    return column.astype(np.int64) if whole else column
+
+
+def _column(series: nw.Series, name: str) -> np.ndarray:
+    if not (series.dtype.is_numeric() or series.dtype == nw.Boolean):
+        row, value = 0, series[0] if len(series) else None
+        raise DataError(
+            f"column {name!r} holds {series.dtype} (row {row}: {value!r})",
+            "numbers",
+            "drop the column (--drop) or turn it into numbers first",
+        )
+    missing = series.is_null()
+    if missing.any():
+        row = int(np.argmax(missing.to_numpy()))
+        raise DataError(
+            f"column {name!r}, row {row}: a missing value ({missing.sum()} in the column)",
+            "no missing values",
+            "drop or fill these rows first",
+        )
+    values = series.to_numpy()
+    return exact_decimals(values) if values.dtype == np.float32 else values.astype(np.float64)
+
+
+def _array(table: Any) -> np.ndarray:
+    array = np.asarray(table)
+    if array.dtype.kind == "c":
+        raise DataError("Complex data not supported: a complex array", "real numbers")
+    if array.ndim == 1:
+        raise DataError(
+            f"a 1D array of shape {array.shape}",
+            "rows: shape (n, columns)",
+            "Reshape your data: array.reshape(-1, 1) for one column, (1, -1) for one row",
+        )
+    if array.ndim != 2:
+        raise DataError(f"an array of shape {array.shape}", "rows: shape (n, columns)")
+    try:
+        if array.dtype == np.float32:
+            return np.stack([exact_decimals(column) for column in array.T], 1)
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"an array of {array.dtype}: {error}", "numbers") from error
+
+
+def exact_decimals(values: np.ndarray) -> np.ndarray:
+    """Return float32 values as float64: as the decimals they were typed as, if they all were."""
+    wide = values.astype(np.float64)
+    for decimals in range(_MAX_DECIMALS + 1):
+        rounded = np.round(wide, decimals)
+        with np.errstate(over="ignore"):
+            if (rounded.astype(np.float32) == values).all():
+                return rounded
+    return wide
+
+
+def _check_cells(values: np.ndarray, names: tuple[str, ...] | None) -> None:
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row, column = (int(i) for i in np.argwhere(bad)[0])
+        name = repr(names[column]) if names else str(column)
+        kind = "NaN, a missing value" if np.isnan(values[row, column]) else "inf, infinity"
+        raise DataError(
+            f"column {name}, row {row}: {kind} ({bad.sum()} such cells)",
+            "finite numbers",
+            "drop or fill these rows first",
+        )
