@@ -149,8 +149,11 @@ def fit(
                     saved = now
         except KeyboardInterrupt:
             stopped_by = "interrupt"
-    if checkpoint is not None and stopped_by != "interrupt":
-        checkpoint.unlink(missing_ok=True)
+    if checkpoint is not None:
+        if stopped_by == "interrupt":
+            store.write(checkpoint, state, history, mark)
+        else:
+            checkpoint.unlink(missing_ok=True)
     if plan.max_epochs and not np.isfinite(state.best_loss) and int(state.epoch):
         raise FitError(
             f"no finite loss in {int(state.epoch)} epochs ({int(state.skipped)} steps skipped)",

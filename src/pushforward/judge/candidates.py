@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -57,7 +58,7 @@ def candidates(model: str, n: int, dim: int) -> tuple[Candidate, ...]:
 
 def gaussian(u: Float[np.ndarray, "n dim"], weights: Float[np.ndarray, " n"]) -> Pushforward:
     """Return the full-covariance Gaussian of rows, with nothing left to learn."""
-    return Pushforward(_whitening(u, weights), StandardNormal(u.shape[1]))
+    return Pushforward(Frozen(Invert(_whitening(u, weights))), StandardNormal(u.shape[1]))
 
 
 def flow(
@@ -67,21 +68,36 @@ def flow(
     columns: Transform,
     key: Array,
 ) -> Density:
-    """Build a candidate on top of fitted columns and a fixed whitening of what they give.
+    """Build a candidate on top of fitted columns, starting at their Gaussian copula.
 
-    latent → flow → whitening → columns → u. At the start the flow is the identity, so learning
-    starts at a Gaussian copula.
+    latent → flow → columns → u. The flow starts at the identity, but for the whitening of what
+    the columns give: in its first triangular map where it has one, as a fixed layer otherwise.
     """
     core = build(candidate.recipe, u.shape[1], key=key, **dict(candidate.options))
     if not isinstance(core, Pushforward):
         raise TypeError(f"recipe {candidate.recipe!r} does not build a flow")
-    normal = np.asarray(jax.jit(lambda v: columns.inverse(v)[0])(jnp.asarray(u.T, float))).T
-    whitening = _whitening(normal.astype(np.float64), weights)
+    inverse = jax.jit(lambda v: columns.inverse(v)[0])
+    normal = np.asarray(inverse(jnp.asarray(u.T, float)), np.float64).T
+    if dict(candidate.options).get("linear"):
+        core = _start_whitened(core, normal, weights)
+        return Pushforward(Chain([core.transform, columns]), core.density)
+    whitening = Frozen(Invert(_whitening(normal, weights)))
     return Pushforward(Chain([core.transform, whitening, columns]), core.density)
 
 
-def _whitening(rows: Float[np.ndarray, "n dim"], weights: Float[np.ndarray, " n"]) -> Frozen:
-    """Return the fixed map x = μ + A⁻¹ z whose inverse z = A (x − μ) is a matrix product."""
+def _start_whitened(
+    core: Pushforward, rows: Float[np.ndarray, "n dim"], weights: Float[np.ndarray, " n"]
+) -> Pushforward:
+    """Set the triangular map that data meet first to the whitening of rows, in its own order."""
+    place = lambda f: f.transform.stacked.parts[0].transform  # noqa: E731
+    order = np.argsort(core.transform.stacked.parts[-1].order.value[-1])  # type: ignore[attr-defined]
+    first = _whitening(rows[:, order], weights)
+    layers = jax.tree.map(lambda stack, leaf: stack.at[-1].set(leaf), place(core), first)
+    return eqx.tree_at(place, core, layers)
+
+
+def _whitening(rows: Float[np.ndarray, "n dim"], weights: Float[np.ndarray, " n"]) -> Triangular:
+    """Return x ↦ A (x − μ), which makes the rows' mean zero and their covariance the identity."""
     mean, covariance = gaussian_moments(rows, weights)
     whiten = np.linalg.inv(np.linalg.cholesky(covariance))
-    return Frozen(Invert(Triangular(-whiten @ mean, whiten)))
+    return Triangular(-whiten @ mean, whiten)

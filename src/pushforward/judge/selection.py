@@ -206,6 +206,8 @@ def _fit_flow(
         perturb=TrainingNoise(candidate.dropout, cells if cells.any() else None),
         checkpoint=checkpoint if epochs is None else None,
     )
+    if fitted.stopped_by == "interrupt":
+        raise KeyboardInterrupt
     model = TableDensity(here, fitted.model, settings.nodes)
     return _Trial(
         candidate,

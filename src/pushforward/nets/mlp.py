@@ -61,12 +61,13 @@ class Trunk(eqx.Module):
             raise OptionError(f"hidden={hidden}", "at least one positive width")
         sizes = (dim + context_dim, *hidden)
         keys = jax.random.split(key, len(hidden))
-        joint = _uniform(keys[0], hidden[0], sizes[0])
+        masks = _masks(dim, hidden, degrees)
+        joint = _uniform(keys[0], (hidden[0], sizes[0]), masks[0].sum(1) + context_dim)
         self.first = joint[:, :dim]
         self.from_context = joint[:, dim:] if context_dim else None
         self.weights = tuple(
-            _uniform(k, n_out, n_in)
-            for k, n_in, n_out in zip(keys[1:], hidden[:-1], hidden[1:], strict=True)
+            _uniform(k, mask.shape, mask.sum(1))
+            for k, mask in zip(keys[1:], masks[1:], strict=True)
         )
         self.biases = tuple(jnp.zeros(width) for width in hidden)
         self.gates = None
@@ -113,14 +114,9 @@ class Trunk(eqx.Module):
         """Return the weight matrices with forbidden connections at zero."""
         if self.degrees is None:
             return self.first, self.weights
-        inputs = np.arange(1, self.first.shape[1] + 1)
-        units = [unit_degrees(self.degrees, width) for width in self.hidden]
-        first = self.first * allowed(units[0], inputs)
-        weights = tuple(
-            weight * allowed(above, below)
-            for weight, below, above in zip(self.weights, units[:-1], units[1:], strict=True)
-        )
-        return first, weights
+        masks = _masks(self.first.shape[1], self.hidden, self.degrees)
+        masked = [w * m for w, m in zip((self.first, *self.weights), masks, strict=True)]
+        return masked[0], tuple(masked[1:])
 
 
 def unit_degrees(degrees: tuple[int, ...], width: int) -> np.ndarray:
@@ -133,5 +129,18 @@ def allowed(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return above[:, None] >= below[None, :]
 
 
-def _uniform(key: Array, n_out: int, n_in: int) -> Float[Array, "n_out n_in"]:
-    return jax.random.uniform(key, (n_out, n_in), minval=-1, maxval=1) / np.sqrt(max(n_in, 1))
+def _masks(
+    dim: int, hidden: tuple[int, ...], degrees: tuple[int, ...] | None
+) -> list[np.ndarray]:
+    """Return the mask of each weight matrix; all true for a dense net."""
+    sizes = (dim, *hidden)
+    if degrees is None:
+        return [np.ones((n_out, n_in), bool) for n_in, n_out in zip(sizes, hidden, strict=False)]
+    units = [np.arange(1, dim + 1), *(unit_degrees(degrees, width) for width in hidden)]
+    return [allowed(above, below) for below, above in zip(units, units[1:], strict=False)]
+
+
+def _uniform(key: Array, shape: tuple[int, int], fan_in: np.ndarray) -> Float[Array, "out in"]:
+    """Draw weights of variance 1/fan-in, counting the unmasked inputs of each unit."""
+    scale = jnp.asarray(np.sqrt(3 / np.maximum(fan_in, 1)))[:, None]
+    return scale * jax.random.uniform(key, shape, minval=-1, maxval=1)

@@ -1,0 +1,35 @@
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+TABLE := examples/data/california.parquet
+
+.PHONY: setup demo test check clean
+
+setup: $(STAMP)
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(STAMP)
+
+demo: $(STAMP)
+	mkdir -p demo
+	$(BIN)/pushforward fit $(TABLE) -o demo/model --seed 0 --overwrite
+	$(BIN)/pushforward score demo/model $(TABLE) -o demo/scores.parquet --overwrite
+	$(BIN)/pushforward sample demo/model -n 5000 -o demo/samples.parquet --seed 1 --overwrite
+	$(BIN)/pushforward report demo/model $(TABLE) -o demo/report.html --overwrite
+	@echo "Wrote demo/model/ demo/scores.parquet demo/samples.parquet demo/report.html"
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+check: $(STAMP)
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python -m pytest tests/test_architecture.py -n 0
+
+clean:
+	rm -rf .venv demo build dist

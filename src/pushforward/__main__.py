@@ -1,0 +1,5 @@
+"""Run the command line: python -m pushforward."""
+
+from pushforward.cli.main import main
+
+main()

@@ -1,0 +1,162 @@
+"""Commands that make something of a whole table: fit, report."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pushforward.cli.options import (
+    Config,
+    Debug,
+    Json,
+    ModelDir,
+    Out,
+    Overwrite,
+    Quiet,
+    Seed,
+    Table,
+    Threads,
+)
+from pushforward.cli.show import console, fit_summary, print_json
+
+
+def fit(
+    table: Table,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="MODEL_DIR", help="Directory to make.")
+    ],
+    model: Annotated[str, typer.Option(help="auto, or a name that `models` lists.")] = "auto",
+    columns: Annotated[str | None, typer.Option(help="Columns to use: a,b,c.")] = None,
+    drop: Annotated[str | None, typer.Option(help="Columns to leave out: a,b,c.")] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of row weights.")
+    ] = None,
+    schema: Annotated[
+        Path | None,
+        typer.Option(help="TOML file with a [column] table of kind, resolution, low, high each."),
+    ] = None,
+    validation: Annotated[float, typer.Option(help="Share of rows that choose.")] = 0.1,
+    holdout: Annotated[float, typer.Option(help="Share of rows that only report.")] = 0.1,
+    max_time: Annotated[float | None, typer.Option(help="Seconds to learn for at most.")] = None,
+    max_epochs: Annotated[int | None, typer.Option(help="Epochs to learn for at most.")] = None,
+    nodes: Annotated[int, typer.Option(help="Quadrature nodes in a recorded value's cell.")] = 1,
+    float64: Annotated[bool, typer.Option("--float64", help="Double precision.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where a killed fit of this table stopped.")
+    ] = False,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    threads: Threads = None,
+    config: Config = None,
+    debug: Debug = False,
+) -> None:
+    """Fit a density to a table and write it to a directory."""
+    from pushforward.estimators import DensityEstimator
+    from pushforward.store.files import check_free
+    from pushforward.tables import read_table
+
+    say = console(quiet)
+    check_free(output, overwrite)
+    data = read_table(table)
+    data, row_weights = _chosen(data, columns, drop, weights)
+    checkpoint = output.with_name(f"{output.name}.checkpoint")
+    if not resume:
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    checkpoint.mkdir(exist_ok=True)
+    say.print(f"Fitting {data.num_rows:,} rows of {data.num_columns} columns from {table}")
+    estimator = DensityEstimator(
+        model,
+        schema=_declared(schema),
+        validation=validation,
+        holdout=holdout,
+        max_epochs=max_epochs,
+        max_time=max_time,
+        nodes=nodes,
+        float64=float64,
+        random_state=seed,
+        progress=not quiet,
+        checkpoint=str(checkpoint),
+    )
+    try:
+        estimator.fit(data, sample_weight=row_weights)
+    except KeyboardInterrupt:
+        say.print(f"No model written; --resume goes on from {checkpoint}")
+        raise
+    except Exception:
+        shutil.rmtree(checkpoint, ignore_errors=True)
+        raise
+    estimator.set_params(checkpoint=None, progress=False)
+    card = estimator.card_
+    estimator.save(output, overwrite=overwrite)
+    shutil.rmtree(checkpoint, ignore_errors=True)
+    for part in fit_summary(card, estimator.schema_.to_json()["columns"]):
+        say.print(part)
+    say.print(
+        f"{card['model']}, {card['n_parameters']:,} parameters, {card['epochs']} epochs "
+        f"(stopped by {card['stopped_by']}), {card['seconds']:.0f} s. Wrote {output}"
+    )
+    if json:
+        print_json({"output": str(output), **card})
+
+
+def report(
+    model_dir: ModelDir,
+    table: Table,
+    output: Out,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    threads: Threads = None,
+    config: Config = None,
+    debug: Debug = False,
+) -> None:
+    """Write a page that shows how well a model describes a table."""
+    from pushforward.report import findings, write_page
+    from pushforward.store import load
+    from pushforward.tables import read_table
+    from pushforward.tables.writing import check_output
+
+    check_output(output, overwrite)
+    estimator = load(model_dir)
+    data = read_table(table, columns=estimator.schema_.names)
+    found = findings(estimator, data, seed=seed)
+    write_page(found, output, overwrite=overwrite)
+    say = console(quiet)
+    for line in found["summary"]:
+        say.print(line)
+    say.print(f"Wrote {output}")
+    if json:
+        print_json({"output": str(output), **found})
+
+
+def _chosen(data: Any, columns: str | None, drop: str | None, weights: str | None) -> Any:
+    """Return the table's chosen columns and its weights."""
+    names = list(data.column_names)
+
+    def listed(text: str | None, option: str) -> list[str]:
+        wanted = [name.strip() for name in text.split(",")] if text else []
+        unknown = [name for name in wanted if name not in names]
+        if unknown:
+            raise typer.BadParameter(f"{option}: no columns {unknown} among {', '.join(names)}")
+        return wanted
+
+    kept = listed(columns, "--columns") or names
+    gone = {*listed(drop, "--drop"), *listed(weights, "--weights")}
+    row_weights = data.column(weights).to_numpy() if weights else None
+    return data.select([name for name in kept if name not in gone]), row_weights
+
+
+def _declared(path: Path | None) -> dict[str, Any] | None:
+    """Read a schema file: a table per column."""
+    import tomllib
+
+    if path is None:
+        return None
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise typer.BadParameter(f"{path}: {error}", param_hint="--schema") from error
