@@ -21,7 +21,7 @@ _WHERE = {
     "partition": "pushforward.core",
     "save": "pushforward.store",
 }
-_FOLDERS = ("core", "densities", "estimators", "fitting", "models", "store", "tables", "transforms")
+_FOLDERS = ("core", "densities", "estimators", "fitting", "models", "report", "store", "tables", "transforms")
 
 __all__ = [*_WHERE, *_FOLDERS]
 

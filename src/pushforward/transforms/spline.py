@@ -6,7 +6,7 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
 from pushforward.core.bases import Transform
 from pushforward.core.border import align
@@ -125,7 +125,7 @@ def _softmax_parts(raw: Array, room: float) -> tuple[list[Array], Array]:
     return parts, room / sum(parts)
 
 
-def _passed_knots(offset: Array, sizes: list[Array], unit: Array, floor: float) -> list[Bool]:
+def _passed_knots(offset: Array, sizes: list[Array], unit: Array, floor: float) -> list[Array]:
     """Tell for each inner knot whether `offset` (measured from the left end) lies beyond it."""
     offset = jax.lax.stop_gradient(offset)
     total = jnp.zeros((), offset.dtype)
@@ -136,7 +136,7 @@ def _passed_knots(offset: Array, sizes: list[Array], unit: Array, floor: float) 
     return beyond
 
 
-def _pick(beyond: list[Bool[Array, "..."]], values: list[Array]) -> Array:
+def _pick(beyond: list[Array], values: list[Array]) -> Array:
     """Select the value of the current bin: the last one whose left knot has been passed."""
     out = values[0]
     for passed, value in zip(beyond, values[1:], strict=True):

@@ -1,0 +1,1 @@
+"""Benchmarks: tasks, peers, results and the tables made from them. Never imported by the package."""

@@ -1,0 +1,51 @@
+"""Settings of the test run: seeds, two pretend devices, shapes checked against annotations."""
+
+import os
+import secrets
+import zlib
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "")
+    # Two devices, so that sharding can be tested; light optimization, because tests compile
+    # thousands of small programs and run each of them once.
+    + " --xla_force_host_platform_device_count=2"
+    + " --xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true"
+)
+
+import jaxtyping
+import numpy as np
+import pytest
+
+if os.environ.get("PUSHFORWARD_TYPECHECK", "1") == "1":
+    jaxtyping.install_import_hook("pushforward", "beartype.beartype")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--seed", type=int, default=None, help="seed of randomized inputs")
+
+
+def pytest_configure(config):
+    if config.getoption("--seed") is None:
+        worker = getattr(config, "workerinput", None)
+        config.option.seed = worker["seed"] if worker else secrets.randbelow(2**31)
+
+
+def pytest_configure_node(node):
+    node.workerinput["seed"] = node.config.getoption("--seed")
+
+
+def pytest_report_header(config):
+    return f"seed: {config.getoption('--seed')} (repeat with --seed)"
+
+
+@pytest.fixture
+def seed(request):
+    """A seed of the test's own, derived from the run's seed and the test's name."""
+    return (request.config.getoption("--seed") + zlib.crc32(request.node.nodeid.encode())) % 2**31
+
+
+@pytest.fixture
+def rng(seed):
+    print("seed of this test:", seed)
+    return np.random.default_rng(seed)
