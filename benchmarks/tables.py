@@ -67,9 +67,21 @@ def measure(name, task, method, seed, data, pythons):
         source, target = Path(folder, "in.npz"), Path(folder, "out.npz")
         np.savez(source, train=train, validation=validation, test=test)
         adapter = HERE / "peers" / f"{method}.py"
-        command = [pythons.get(method, sys.executable), str(adapter), str(source), str(target), str(seed)]
+        command = [
+            pythons.get(method, sys.executable),
+            str(adapter),
+            str(source),
+            str(target),
+            str(seed),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        line = {"task": name, "method": method, "seed": seed, "rows": len(train), "dim": train.shape[1]}
+        line = {
+            "task": name,
+            "method": method,
+            "seed": seed,
+            "rows": len(train),
+            "dim": train.shape[1],
+        }
         if done.returncode:
             line["error"] = done.stderr.strip().splitlines()[-1][:300]
         else:

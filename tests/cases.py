@@ -108,9 +108,7 @@ TRANSFORMS = {
     "autoregressive_one_context": Case(_layer(MaskedAutoregressive, 1, _spline, 2), 1, 2),
     "autoregressive_narrow": Case(_layer(MaskedAutoregressive, 7, Affine, hidden=(3,)), 7),
     "chain": Case(
-        lambda key: Chain(
-            [_layer(Coupling, 3, Affine, 1)(key), LU(3), Permute([1, 2, 0]), Sinh()]
-        ),
+        lambda key: Chain([_layer(Coupling, 3, Affine, 1)(key), LU(3), Permute([1, 2, 0]), Sinh()]),
         3,
         1,
     ),
@@ -157,7 +155,9 @@ DENSITIES = {
         _on(NumPyroDensity(dist.Laplace(jnp.zeros(2), 1.0).to_event(1))), 2
     ),
     "pushforward_exp": Case(
-        lambda key: Pushforward(Chain([_layer(Coupling, 2, Affine)(key), Exp()]), StandardNormal(2)),
+        lambda key: Pushforward(
+            Chain([_layer(Coupling, 2, Affine)(key), Exp()]), StandardNormal(2)
+        ),
         2,
         low=0.05,
         high=5.0,
@@ -169,7 +169,9 @@ _SMALL = {"layers": 2, "hidden": (8, 8)}
 MODELS = {
     "gaussian": Case(lambda key: build("gaussian", 2, key=key), 2),
     "realnvp": Case(lambda key: build("realnvp", 2, key=key, **_SMALL), 2),
-    "realnvp_context": Case(lambda key: build("realnvp", 3, key=key, context_dim=2, **_SMALL), 3, 2),
+    "realnvp_context": Case(
+        lambda key: build("realnvp", 3, key=key, context_dim=2, **_SMALL), 3, 2
+    ),
     "maf": Case(lambda key: build("maf", 2, key=key, linear=True, **_SMALL), 2),
     "maf_context": Case(lambda key: build("maf", 3, key=key, context_dim=1, **_SMALL), 3, 1),
     "nsf": Case(lambda key: build("nsf", 2, key=key, bins=4, **_SMALL), 2),

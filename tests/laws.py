@@ -4,6 +4,8 @@ Each takes a built case and a numpy generator and asserts. Float64 is on where a
 exactness, off where it is about what float32 makes of it.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -40,6 +42,42 @@ def transform_of(thing):
     return thing if isinstance(thing, Transform) else thing.transform
 
 
+@jax.jit
+def inverse(transform, x, context):
+    return transform.inverse(x, context)
+
+
+@jax.jit
+def forward(transform, z, context):
+    return transform.forward(z, context)
+
+
+@jax.jit
+def numbers(thing, x, context):
+    """Return everything the case answers, features first; the last is dlogp or log p."""
+    return _all_numbers(thing)(x, context)
+
+
+@jax.jit
+def jacobian_of_inverse(transform, x, context):
+    return _jacobian(lambda v, c: transform.inverse(v, c)[0], x, context)
+
+
+@jax.jit
+def jacobian_of_forward(transform, z, context):
+    return _jacobian(lambda v, c: transform.forward(v, c)[0], z, context)
+
+
+@jax.jit
+def log_prob(density, rows, context):
+    return density.log_prob(rows, context)
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def sample(density, key, n, context):
+    return density.sample(key, n, context)
+
+
 # -- 1: round trip ------------------------------------------------------------------------------
 
 
@@ -54,10 +92,10 @@ def round_trip(case, thing, rng):
     if case.low == -3.0:
         extremes = [s * e for e in EXTREMES for s in (1, -1)]
         x = x.at[:, : len(extremes)].set(jnp.asarray(extremes, x.dtype)[None])
-    z, there = t.inverse(x, context)
-    back, again = t.forward(z, context)
+    z, there = inverse(t, x, context)
+    back, again = forward(t, z, context)
     eps = EPS[np.dtype(x.dtype)]
-    jacobian = np.abs(_jacobian(lambda v, c: t.forward(v, c)[0], z, context))
+    jacobian = np.abs(np.asarray(jacobian_of_forward(t, z, context)))
     size = np.abs(np.asarray(z)).T[:, None, :] + 1
     slack = np.abs(np.asarray(x)).T + (jacobian * size).sum(-1)
     error = np.abs(np.asarray(back - x)).T
@@ -71,8 +109,8 @@ def same_dlogp(case, thing, rng):
     """forward and inverse give the same number for the same pair (float64)."""
     t = transform_of(thing)
     x, context = points(case, rng, 16)
-    z, there = t.inverse(x, context)
-    _, again = t.forward(z, context)
+    z, there = inverse(t, x, context)
+    _, again = forward(t, z, context)
     # dlogp's own slope times the round trip's error: 1e-7 leaves nine digits for conditioning.
     np.testing.assert_allclose(there, again, rtol=1e-7, atol=1e-7)
 
@@ -84,15 +122,15 @@ def determinant(case, thing, rng):
     """dlogp = log|det dz/dx| by autodiff and by central differences (float64)."""
     t = transform_of(thing)
     x, context = points(case, rng, 8)
-    _, dlogp = t.inverse(x, context)
-    inverse = lambda v, c: t.inverse(v, c)[0]  # noqa: E731
-    automatic = np.linalg.slogdet(_jacobian(inverse, x, context))[1]
+    _, dlogp = inverse(t, x, context)
+    automatic = np.linalg.slogdet(np.asarray(jacobian_of_inverse(t, x, context)))[1]
     np.testing.assert_allclose(dlogp, automatic, rtol=1e-8, atol=1e-8)
     h = 1e-6
     columns = []
     for j in range(case.dim):
         step = jnp.zeros_like(x).at[j].set(h)
-        columns.append((inverse(x + step, context) - inverse(x - step, context)) / (2 * h))
+        up, down = (inverse(t, x + s, context)[0] for s in (step, -step))
+        columns.append((up - down) / (2 * h))
     differences = np.moveaxis(np.stack(columns), -1, 0).swapaxes(1, 2)
     numeric = np.linalg.slogdet(differences)[1]
     # Splines have kinks in their second derivative, so central differences keep O(h) = 1e-6
@@ -107,23 +145,22 @@ def determinant(case, thing, rng):
 def rows_are_separate(case, thing, rng):
     """A NaN, or any change, in one row leaves every other row's numbers as they are."""
     x, context = points(case, rng, 6)
-    call = _all_numbers(thing)
-    before = call(x, context)
-    after = call(x.at[:, 2].set(jnp.nan), context)
+    before = numbers(thing, x, context)
+    after = numbers(thing, x.at[:, 2].set(jnp.nan), context)
     others = [0, 1, 3, 4, 5]
     for a, b in zip(before, after, strict=True):
         np.testing.assert_array_equal(np.asarray(a)[..., others], np.asarray(b)[..., others])
-    assert not np.isfinite(np.asarray(after[-1])[2])
+    assert not all(np.isfinite(np.asarray(value)[..., 2]).all() for value in after)
 
 
 def context_reaches_every_feature(case, thing, rng):
     """Each context value moves each transformed feature, the first one too (defect D1)."""
     t = transform_of(thing)
     x, context = points(case, rng, 5)
-    z, _ = t.inverse(x, context)
+    z, _ = inverse(t, x, context)
     moved = np.zeros(case.dim, bool)
     for j in range(case.context_dim):
-        other, _ = t.inverse(x, context.at[j].add(0.7))
+        other, _ = inverse(t, x, context.at[j].add(0.7))
         moved |= np.abs(np.asarray(other - z)).max(1) > 1e-6
     kept = getattr(t, "n_kept", 0)
     assert moved[kept:].all()
@@ -139,8 +176,7 @@ def finite_everywhere(case, thing, rng):
     if case.low != -3.0:
         x = jnp.asarray(rng.uniform(case.low, case.high, x.shape), jnp.float32)
     _, context = points(case, rng, x.shape[1])
-    call = _all_numbers(thing)
-    for value in call(x, context):
+    for value in numbers(thing, x, context):
         assert np.isfinite(np.asarray(value)).all()
     params, rest = partition(thing)
 
@@ -148,7 +184,7 @@ def finite_everywhere(case, thing, rng):
         last = _all_numbers(combine(params, rest))(x, context)[-1]
         return jnp.where(jnp.isfinite(last), last, 0.0).sum()
 
-    for gradient in jax.tree.leaves(jax.grad(total, argnums=(0, 1))(params, x)):
+    for gradient in jax.tree.leaves(jax.jit(jax.grad(total, argnums=(0, 1)))(params, x)):
         assert np.isfinite(np.asarray(gradient)).all()
 
 
@@ -156,18 +192,23 @@ def finite_everywhere(case, thing, rng):
 
 
 def called_in_any_way(case, thing, rng):
-    """jit = eager = one row at a time = vmap, of both directions."""
+    """A batch = one row at a time = the user's own vmap."""
     x, context = points(case, rng, 5)
-    compiled = jax.jit(lambda m, v, c: _all_numbers(m)(v, c))(thing, x, context)
-    eager = _all_numbers(thing)(x, context)
+    batch = numbers(thing, x, context)
     axes = (1, None if context is None else 1)
-    mapped = jax.vmap(_all_numbers(thing), axes, -1)(x, context)
-    single = _all_numbers(thing)(x[:, 3], None if context is None else context[:, 3])
-    for a, b, c, d in zip(compiled, eager, mapped, single, strict=True):
-        tolerance = {"rtol": 2e-4, "atol": 2e-4}  # float32, other orders of summation
-        np.testing.assert_allclose(a, b, **tolerance)
-        np.testing.assert_allclose(c, b, **tolerance)
-        np.testing.assert_allclose(d, np.asarray(b)[..., 3], **tolerance)
+    mapped = jax.jit(lambda m: jax.vmap(_all_numbers(m), axes, -1)(x, context))(thing)
+    single = numbers(thing, x[:, 3], None if context is None else context[:, 3])
+    for a, b, c in zip(batch, mapped, single, strict=True):
+        # float32 with another order of summation, through an inverse of condition below 1e3.
+        np.testing.assert_allclose(b, a, rtol=5e-4, atol=5e-4)
+        np.testing.assert_allclose(c, np.asarray(a)[..., 3], rtol=5e-4, atol=5e-4)
+
+
+def compiled_is_eager(case, thing, rng):
+    """jit = eager."""
+    x, context = points(case, rng, 3)
+    for a, b in zip(numbers(thing, x, context), _all_numbers(thing)(x, context), strict=True):
+        np.testing.assert_allclose(a, b, rtol=5e-4, atol=5e-4)
 
 
 # -- 6: after learning --------------------------------------------------------------------------
@@ -185,7 +226,7 @@ def after_a_step(case, thing, rng):
         )
 
     optimizer = optax.adam(0.1)
-    updates, _ = optimizer.update(jax.grad(loss)(params), optimizer.init(params))
+    updates, _ = optimizer.update(jax.jit(jax.grad(loss))(params), optimizer.init(params))
     return combine(optax.apply_updates(params, updates), rest)
 
 
@@ -201,7 +242,7 @@ def mass_is_one(case, density, rng):
     context = None
     if case.context_dim:
         context = jnp.asarray(rng.standard_normal(case.context_dim))
-    mass = float((np.exp(np.asarray(density.log_prob(nodes, context))) * weights).sum())
+    mass = float((np.exp(np.asarray(log_prob(density, nodes, context))) * weights).sum())
     assert abs(mass - 1) < 2e-3, mass
 
 
@@ -215,8 +256,8 @@ def samples_have_the_density(case, density, rng):
     if case.context_dim:
         context = jnp.asarray(rng.standard_normal(case.context_dim))
     key = jax.random.key(int(rng.integers(2**31)))
-    x = np.asarray(density.sample(key, n, context))
-    half = np.asarray(density.sample(jax.random.fold_in(key, 1), 4000, context))
+    x = np.asarray(sample(density, key, n, context))
+    half = np.asarray(sample(density, jax.random.fold_in(key, 1), 4000, context))
     centre = np.median(half, 0)
     spread = 0.4 * (np.quantile(half, 0.75, 0) - np.quantile(half, 0.25, 0)) / 1.35
     low = np.zeros(1)
@@ -226,7 +267,7 @@ def samples_have_the_density(case, density, rng):
         log_r = np.where(inside, -np.log(high - low).sum(), -np.inf)
     else:
         log_r = stats.norm.logpdf(x, centre, spread).sum(1)
-    ratio = np.exp(log_r - np.asarray(density.log_prob(x, context)))
+    ratio = np.exp(log_r - np.asarray(log_prob(density, x, context)))
     error = ratio.std() / np.sqrt(n)
     assert abs(ratio.mean() - 1) < 4.5 * error + 1e-6, (ratio.mean(), error)
     assert error < 0.2
@@ -236,9 +277,9 @@ def samples_fill_bins(case, density, rng):
     """Bin frequencies agree with quadrature: chi-square at level 1e-5, in one or two dimensions."""
     n = 20_000
     key = jax.random.key(int(rng.integers(2**31)))
-    x = np.asarray(density.sample(key, n))
+    x = np.asarray(sample(density, key, n, None))
     nodes, weights, edges = _grid(case.dim, density)
-    share = np.exp(np.asarray(density.log_prob(nodes))) * weights
+    share = np.exp(np.asarray(log_prob(density, nodes, None))) * weights
     codes = _codes(nodes, edges)
     expected = np.bincount(codes, share, minlength=8**case.dim) * n
     observed = np.bincount(_codes(x, edges), minlength=8**case.dim)
@@ -250,8 +291,8 @@ def samples_fill_bins(case, density, rng):
 def _grid(dim, density):
     """Return quadrature nodes (rows), weights, and edges of eight bins per axis."""
     side = 4000 if dim == 1 else 400
-    sample = np.asarray(density.sample(jax.random.key(1), 20_000, *_zero_context(density)))
-    low, high = np.quantile(sample, [0.0, 1.0], axis=0)
+    drawn = np.asarray(sample(density, jax.random.key(1), 20_000, _zero_context(density)))
+    low, high = np.quantile(drawn, [0.0, 1.0], axis=0)
     middle, width = (low + high) / 2, (high - low) / 2
     # Midpoint rule in t with x = middle + scale·sinh(t): fine in the middle, far in the tails.
     axes, cells = [], []
@@ -263,18 +304,20 @@ def _grid(dim, density):
                 if density.support == "interval"
                 else (0.0, 6 * high[j])
             )
-            edges = np.linspace(a, b, side + 1) if density.support == "interval" else (
-                b * np.linspace(0, 1, side + 1) ** 3
+            edges = (
+                np.linspace(a, b, side + 1)
+                if density.support == "interval"
+                else (b * np.linspace(0, 1, side + 1) ** 3)
             )
         else:
-            scale = np.std(sample[:, j]) / 3 + 1e-3
+            scale = np.std(drawn[:, j]) / 3 + 1e-3
             top = np.arcsinh((4 * width[j] + abs(middle[j])) / scale)
             edges = middle[j] + scale * np.sinh(np.linspace(-top, top, side + 1))
         axes.append((edges[1:] + edges[:-1]) / 2)
         cells.append(np.diff(edges))
     nodes = np.stack([a.ravel() for a in np.meshgrid(*axes, indexing="ij")], -1)
     weights = np.prod([c.ravel() for c in np.meshgrid(*cells, indexing="ij")], 0)
-    edges = [np.quantile(sample[:, j], np.linspace(0, 1, 9)[1:-1]) for j in range(dim)]
+    edges = [np.quantile(drawn[:, j], np.linspace(0, 1, 9)[1:-1]) for j in range(dim)]
     return nodes, weights, edges
 
 
@@ -286,7 +329,7 @@ def _codes(x, edges):
 
 
 def _zero_context(density):
-    return (jnp.zeros(density.context_dim),) if density.context_dim else ()
+    return jnp.zeros(density.context_dim) if density.context_dim else None
 
 
 def _all_numbers(thing):
@@ -309,5 +352,5 @@ def _all_numbers(thing):
 def _jacobian(function, x, context):
     """Return per-row Jacobians (n, out, in) of a features-first map."""
     if context is None:
-        return np.asarray(jax.vmap(jax.jacrev(lambda v: function(v, None)), 1)(x))
-    return np.asarray(jax.vmap(jax.jacrev(function), (1, 1))(x, context))
+        return jax.vmap(jax.jacrev(lambda v: function(v, None)), 1)(x)
+    return jax.vmap(jax.jacrev(function), (1, 1))(x, context)

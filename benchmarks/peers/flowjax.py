@@ -78,7 +78,9 @@ def _log_prob(flow, rows):
 
 def scores(flow, rows):
     rows = jnp.asarray(rows, jnp.float32)
-    return np.concatenate([np.asarray(_log_prob(flow, rows[i : i + 2000])) for i in range(0, len(rows), 2000)])
+    return np.concatenate(
+        [np.asarray(_log_prob(flow, rows[i : i + 2000])) for i in range(0, len(rows), 2000)]
+    )
 
 
 jax.config.update("jax_enable_x64", False)

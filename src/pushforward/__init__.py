@@ -1,54 +1,66 @@
 """Fit probability densities, evaluate them exactly where that is possible, and sample from them."""
 
-import importlib
 from typing import TYPE_CHECKING
+
+from pushforward.lazy import lazily
+
+if TYPE_CHECKING:
+    from pushforward import densities as densities
+    from pushforward import estimators as estimators
+    from pushforward import fitting as fitting
+    from pushforward import models as models
+    from pushforward import report as report
+    from pushforward import store as store
+    from pushforward import tables as tables
+    from pushforward import transforms as transforms
+    from pushforward.core import Buffer as Buffer
+    from pushforward.core import Density as Density
+    from pushforward.core import Estimate as Estimate
+    from pushforward.core import Evidence as Evidence
+    from pushforward.core import Transform as Transform
+    from pushforward.core import combine as combine
+    from pushforward.core import partition as partition
+    from pushforward.densities import Pushforward as Pushforward
+    from pushforward.estimators import DensityEstimator as DensityEstimator
+    from pushforward.fitting import Fit as Fit
+    from pushforward.fitting import TrainingNoise as TrainingNoise
+    from pushforward.fitting import fit as fit
+    from pushforward.store import load as load
+    from pushforward.store import save as save
+    from pushforward.transforms import Chain as Chain
 
 __version__ = "0.1.0"
 
 _WHERE = {
-    "Buffer": "pushforward.core",
-    "Chain": "pushforward.transforms",
-    "Density": "pushforward.core",
-    "DensityEstimator": "pushforward.estimators",
-    "Estimate": "pushforward.core",
-    "Evidence": "pushforward.core",
-    "Fit": "pushforward.fitting",
-    "Pushforward": "pushforward.densities",
-    "Transform": "pushforward.core",
-    "combine": "pushforward.core",
-    "fit": "pushforward.fitting",
-    "load": "pushforward.store",
-    "partition": "pushforward.core",
-    "save": "pushforward.store",
+    "Buffer": "core",
+    "Chain": "transforms",
+    "Density": "core",
+    "DensityEstimator": "estimators",
+    "Estimate": "core",
+    "Evidence": "core",
+    "Fit": "fitting",
+    "Pushforward": "densities",
+    "TrainingNoise": "fitting",
+    "Transform": "core",
+    "combine": "core",
+    "core": "",
+    "densities": "",
+    "estimators": "",
+    "fit": "fitting",
+    "fitting": "",
+    "load": "store",
+    "models": "",
+    "partition": "core",
+    "report": "",
+    "save": "store",
+    "store": "",
+    "tables": "",
+    "transforms": "",
 }
-_FOLDERS = ("core", "densities", "estimators", "fitting", "models", "report", "store", "tables", "transforms")
 
-__all__ = [*_WHERE, *_FOLDERS]
+__all__ = list(_WHERE)  # pyright: ignore[reportUnsupportedDunderAll]
 
-if TYPE_CHECKING:
-    from pushforward import densities, estimators, fitting, models, store, tables, transforms
-    from pushforward.core import (
-        Buffer,
-        Density,
-        Estimate,
-        Evidence,
-        Transform,
-        combine,
-        partition,
-    )
-    from pushforward.densities import Pushforward
-    from pushforward.estimators import DensityEstimator
-    from pushforward.fitting import Fit, fit
-    from pushforward.store import load, save
-    from pushforward.transforms import Chain
-
-
-def __getattr__(name: str) -> object:
-    if name in _WHERE:
-        return getattr(importlib.import_module(_WHERE[name]), name)
-    if name in _FOLDERS:
-        return importlib.import_module(f"pushforward.{name}")
-    raise AttributeError(f"module 'pushforward' has no attribute {name!r}")
+__getattr__ = lazily(__name__, _WHERE)
 
 
 def __dir__() -> list[str]:

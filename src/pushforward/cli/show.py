@@ -32,7 +32,9 @@ def fit_summary(card: dict[str, Any], columns: list[dict[str, Any]]) -> list[Tab
             column["transform"],
             column["reason"],
         )
-    held = Table("model", "nats per row", "s.e.", "evidence", title=f"On {card['holdout_kind']} rows")
+    held = Table(
+        "model", "nats per row", "s.e.", "evidence", title=f"On {card['holdout_kind']} rows"
+    )
     held.add_row(
         card["model"], f"{card['holdout_nats']:.3f}", f"{card['holdout_se']:.3f}", card["evidence"]
     )

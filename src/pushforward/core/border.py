@@ -14,7 +14,7 @@ from pushforward.core.errors import ShapeError
 
 
 def align(parameter: Array, ndim: int) -> Array:
-    """Append axes of length one until `parameter` has `ndim` axes, so that it aligns from the left."""
+    """Append axes of length one until `parameter` has `ndim` axes: it then aligns from the left."""
     return parameter.reshape(parameter.shape + (1,) * (ndim - parameter.ndim))
 
 
@@ -69,7 +69,7 @@ def check_context(context: Array | None, context_dim: int) -> Array | None:
 def context_in(
     context: Array | None, context_dim: int, n: int | None
 ) -> tuple[Array | None, tuple[int, ...]]:
-    """Turn a context for `n` samples into `(context_dim, n * m)`; return the sample's leading axes."""
+    """Turn a context for `n` samples into `(context_dim, n * m)`; also return the leading axes."""
     context = check_context(context, context_dim)
     lead = () if n is None else (n,)
     if context is None:

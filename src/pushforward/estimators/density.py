@@ -182,9 +182,7 @@ def _checked_weights(weights: Any, n: int) -> np.ndarray | None:
     if weights.ndim == 0:
         weights = np.full(n, float(weights))
     if weights.shape != (n,) or not np.isfinite(weights).all() or (weights < 0).any():
-        raise DataError(
-            f"weights of shape {weights.shape}", f"{n} finite numbers, none negative"
-        )
+        raise DataError(f"weights of shape {weights.shape}", f"{n} finite numbers, none negative")
     if not math.fsum(weights) > 0:
         raise DataError("weights that are all zero", "at least one positive weight")
     return weights

@@ -20,8 +20,8 @@ def gaussian_moments(
 ) -> tuple[Float[np.ndarray, " dim"], Float[np.ndarray, "dim dim"]]:
     """Return the mean and a covariance that is positive definite: shrunk only if it must be.
 
-    The maximum-likelihood covariance (weights count as repetitions) where its condition allows it; otherwise the Ledoit-Wolf
-    shrinkage (few rows, collinear columns), with a floor on the diagonal.
+    The maximum-likelihood covariance (weights count as repetitions) where its condition allows
+    it; otherwise the Ledoit-Wolf shrinkage (few rows, collinear columns).
     """
     weights = np.ones(len(rows)) if weights is None else weights
     weights = weights / weights.sum()

@@ -10,7 +10,7 @@ from pushforward.fitting.batch import Batch
 from pushforward.nets.mlp import Trunk
 
 _LEVELS = 256
-"""Gates are drawn from random bytes (four times cheaper than floats): rates are multiples of 1/256."""
+"""Gates are drawn from random bytes, four times cheaper than floats: rates are k/256."""
 
 
 class TrainingNoise(eqx.Module):

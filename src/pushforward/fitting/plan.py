@@ -7,7 +7,7 @@ from pushforward.core.errors import OptionError
 
 BATCH_SIZE = 512
 LEARNING_RATE = 2e-3
-TARGET_STEPS = 5000
+TARGET_STEPS = 3500
 """Steps that the default number of epochs aims at."""
 
 _WARM_UP = 0.03

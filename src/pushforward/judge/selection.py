@@ -77,7 +77,9 @@ class _Trial:
 _GAUSSIAN = Candidate("gaussian")
 
 
-def fit_table(values: Rows, weights: Weights | None, schema: Schema, settings: Settings) -> TableFit:
+def fit_table(
+    values: Rows, weights: Weights | None, schema: Schema, settings: Settings
+) -> TableFit:
     """Fit a table and describe it.
 
     Training rows learn, validation rows choose the epoch and the model, hold-out rows only
@@ -238,9 +240,7 @@ def _cross_splits(n: int, split: Split, rng: np.random.Generator) -> list[tuple[
     parts = folds(n, _FOLDS, rng)
     size = n - max(map(len, parts))
     others = [np.setdiff1d(np.arange(n), part)[:size] for part in parts]
-    return [
-        (Split(train, nothing, rows), rows) for train, rows in zip(others, parts, strict=True)
-    ]
+    return [(Split(train, nothing, rows), rows) for train, rows in zip(others, parts, strict=True)]
 
 
 def _baselines(

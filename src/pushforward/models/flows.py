@@ -80,7 +80,17 @@ def nsf(
     """
     template = RationalQuadraticSpline(bins, bound)
     return _flow(
-        dim, template, coupling, key, context_dim, layers, hidden, activation, residual, linear, base
+        dim,
+        template,
+        coupling,
+        key,
+        context_dim,
+        layers,
+        hidden,
+        activation,
+        residual,
+        linear,
+        base,
     )
 
 
@@ -97,7 +107,7 @@ def _flow(
     linear: bool,
     base: Density | None,
 ) -> Pushforward:
-    """Stack layers with reversed and random orders in between, at the identity to begin with.
+    """Stack layers with reversed and random orders in between, the identity to begin with.
 
     With `linear`, each layer also learns a triangular map, which data pass by a matrix product.
     """

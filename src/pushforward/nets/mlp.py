@@ -129,9 +129,7 @@ def allowed(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return above[:, None] >= below[None, :]
 
 
-def _masks(
-    dim: int, hidden: tuple[int, ...], degrees: tuple[int, ...] | None
-) -> list[np.ndarray]:
+def _masks(dim: int, hidden: tuple[int, ...], degrees: tuple[int, ...] | None) -> list[np.ndarray]:
     """Return the mask of each weight matrix; all true for a dense net."""
     sizes = (dim, *hidden)
     if degrees is None:

@@ -99,7 +99,9 @@ def pairs(found: list[dict[str, Any]]) -> str | None:
     for k, pair in enumerate(found):
         counts = [np.array(pair[kind], float).T for kind in ("real", "sampled")]
         top = np.sqrt(max(c.max() for c in counts)) or 1.0
-        for ax, image, kind in zip(axes[2 * k : 2 * k + 2], counts, ("real", "sampled"), strict=True):
+        for ax, image, kind in zip(
+            axes[2 * k : 2 * k + 2], counts, ("real", "sampled"), strict=True
+        ):
             ax.imshow(
                 np.ma.masked_equal(np.sqrt(image), 0),
                 origin="lower",

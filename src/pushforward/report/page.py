@@ -31,9 +31,7 @@ def page(found: dict[str, Any]) -> str:
             "curve": figures.training_curve(card),
             "marginals": figures.marginals(found["marginals"]),
             "pairs": figures.pairs(found["pairs"]),
-            "latents": figures.latents(
-                found["latents"], found["calibration"]["normal_quantiles"]
-            ),
+            "latents": figures.latents(found["latents"], found["calibration"]["normal_quantiles"]),
             "calibration": figures.calibration(found["calibration"]),
         },
         colours={"real": figures.REAL, "sampled": figures.SAMPLED},

@@ -32,7 +32,7 @@ NAMES = {
 """Registry name → module. Nothing outside this table is ever imported for a file."""
 
 NUMPYRO = "numpyro."
-"""Prefix of NumPyro distributions: public classes of `numpyro.distributions`, by their arguments."""
+"""Prefix of NumPyro distributions: public classes of `numpyro.distributions`."""
 
 
 def name_of(cls: type) -> str | None:

@@ -103,7 +103,9 @@ def _encode_object(value: Any, arrays: dict[str, np.ndarray]) -> Any:
 
 def _decode(tree: Any, arrays: dict[str, np.ndarray], depth: int) -> Any:
     if depth > _MAX_DEPTH:
-        raise ModelFileError("a structure that is nested too deeply", f"{_MAX_DEPTH} levels at most")
+        raise ModelFileError(
+            "a structure that is nested too deeply", f"{_MAX_DEPTH} levels at most"
+        )
     if tree is None or isinstance(tree, bool | str | int | float):
         return tree
     if not isinstance(tree, dict):
@@ -178,5 +180,3 @@ def _decode_estimator(name: str, options: dict[str, Any], fitted: dict[str, Any]
             raise ModelFileError(f"a fitted attribute {key!r}", "a name that ends in _")
         setattr(estimator, key, item)
     return estimator
-
-

@@ -1,7 +1,8 @@
 """Tables: reading, schema, columns as exact transforms, and densities in a table's own units."""
 
-import importlib
 from typing import TYPE_CHECKING
+
+from pushforward.lazy import lazily
 
 if TYPE_CHECKING:
     from pushforward.tables.density import TableDensity
@@ -33,9 +34,4 @@ __all__ = [
     "stream_table",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name in _WHERE:
-        module = importlib.import_module(f"pushforward.tables.{_WHERE[name]}")
-        return getattr(module, name)
-    raise AttributeError(f"module 'pushforward.tables' has no attribute {name!r}")
+__getattr__ = lazily(__name__, _WHERE)

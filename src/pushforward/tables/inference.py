@@ -56,9 +56,7 @@ def infer_schema(
         if unknown:
             raise OptionError(f"declared columns {sorted(unknown)}", f"among {', '.join(names)}")
     if all(column.kind == "constant" for column in found):
-        raise DataError(
-            "a table in which no column varies", "at least one column with two values"
-        )
+        raise DataError("a table in which no column varies", "at least one column with two values")
     columns = tuple(_scaled(c, values[:, i], weights) for i, c in enumerate(found))
     schema = Schema(columns)
     schema.check_grid(values)
@@ -127,7 +125,9 @@ def _robust_scale(v: np.ndarray, weights: Weights) -> float:
         spread = _quantile(v, weights, 1 - low) - _quantile(v, weights, low)
         if spread > 0:
             return float(spread / width)
-    deviation = float(np.sqrt(np.average((v - np.average(v, weights=weights)) ** 2, weights=weights)))
+    deviation = float(
+        np.sqrt(np.average((v - np.average(v, weights=weights)) ** 2, weights=weights))
+    )
     return deviation if np.isfinite(deviation) else float(np.ptp(v) / 4)
 
 

@@ -102,9 +102,7 @@ class MaskedAutoregressive(Transform):
             _spread(_spread_columns(w, slots[i], self.dim), slots[i + 1], self.dim)
             for i, w in enumerate(weights)
         ]
-        biases = [
-            _spread(b, slots[i + 1], self.dim) for i, b in enumerate(self.trunk.biases[1:])
-        ]
+        biases = [_spread(b, slots[i + 1], self.dim) for i, b in enumerate(self.trunk.biases[1:])]
         mask = allowed(np.arange(self.dim), degrees[-1])
         heads = [
             jnp.moveaxis(_spread_columns(w * mask, slots[-1], self.dim), -2, 0)

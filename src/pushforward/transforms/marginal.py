@@ -173,7 +173,7 @@ class MarginalSpline(Transform):
         dz = jnp.clip(z - z0, 0, height)
         # The same cancellation-free root as in RationalQuadraticSpline.forward.
         a, b, c = height * (s - d0) + dz * u, height * d0 - dz * u, -s * dz
-        root = jnp.sqrt(jnp.maximum(b * b - 4 * a * c, jnp.finfo(z.dtype).tiny))
+        root = jnp.sqrt(jnp.maximum(b * b - 4 * a * c, float(jnp.finfo(z.dtype).tiny)))
         t = jnp.clip(-2 * c / (b + root), 0, 1)
         beyond = jnp.where(low, x0 + (z - z0) / d0, x1 + (z - z1) / d1)
         x = jnp.where(inside, x0 + t * width, beyond)

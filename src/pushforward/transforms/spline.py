@@ -154,5 +154,5 @@ def _log_slope(t: Array, s: Array, d0: Array, d1: Array) -> Array:
     return jnp.log(numerator * jnp.square(s / denominator))
 
 
-def _tiny(x: Array) -> Array:
-    return jnp.finfo(x.dtype).tiny
+def _tiny(x: Array) -> float:
+    return float(jnp.finfo(x.dtype).tiny)
