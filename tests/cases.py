@@ -13,6 +13,7 @@ from pushforward.models import build
 from pushforward.transforms import (
     LU,
     Affine,
+    BoundedAffine,
     Chain,
     Coupling,
     Exp,
@@ -72,6 +73,7 @@ def _spline():
 
 TRANSFORMS = {
     "affine": Case(lambda key: Affine(jnp.array([1.0, -2.0]), jnp.array([0.5, 3.0])), 2),
+    "bounded_affine": Case(lambda key: BoundedAffine(), 2),
     "exp": Case(lambda key: Exp(), 2, low=0.05, high=5.0),
     "sigmoid": Case(lambda key: Sigmoid(), 2, low=0.02, high=0.98),
     "sinh": Case(lambda key: Sinh(), 2),
@@ -90,13 +92,13 @@ TRANSFORMS = {
     "spline_2": Case(lambda key: RationalQuadraticSpline(2, 3.0), 2),
     "spline_8": Case(lambda key: RationalQuadraticSpline(8, 5.0), 2),
     "spline_16": Case(lambda key: RationalQuadraticSpline(16, 2.0), 1),
-    "coupling_affine": Case(_layer(Coupling, 3, Affine), 3),
-    "coupling_affine_context": Case(_layer(Coupling, 2, Affine, 2, activation="silu"), 2, 2),
+    "coupling_affine": Case(_layer(Coupling, 3, BoundedAffine), 3),
+    "coupling_affine_context": Case(_layer(Coupling, 2, BoundedAffine, 2, activation="silu"), 2, 2),
     "coupling_spline": Case(_layer(Coupling, 4, _spline, residual=True), 4),
     "coupling_spline_context": Case(_layer(Coupling, 2, _spline, 1, activation="tanh"), 2, 1),
-    "autoregressive_affine": Case(_layer(MaskedAutoregressive, 3, Affine), 3),
+    "autoregressive_affine": Case(_layer(MaskedAutoregressive, 3, BoundedAffine), 3),
     "autoregressive_affine_context": Case(
-        _layer(MaskedAutoregressive, 2, Affine, 2, activation="elu"), 2, 2
+        _layer(MaskedAutoregressive, 2, BoundedAffine, 2, activation="elu"), 2, 2
     ),
     "autoregressive_spline": Case(
         _layer(MaskedAutoregressive, 4, _spline, residual=True, hidden=(9, 9)), 4
@@ -106,9 +108,11 @@ TRANSFORMS = {
     ),
     "autoregressive_one": Case(_layer(MaskedAutoregressive, 1, _spline), 1),
     "autoregressive_one_context": Case(_layer(MaskedAutoregressive, 1, _spline, 2), 1, 2),
-    "autoregressive_narrow": Case(_layer(MaskedAutoregressive, 7, Affine, hidden=(3,)), 7),
+    "autoregressive_narrow": Case(_layer(MaskedAutoregressive, 7, BoundedAffine, hidden=(3,)), 7),
     "chain": Case(
-        lambda key: Chain([_layer(Coupling, 3, Affine, 1)(key), LU(3), Permute([1, 2, 0]), Sinh()]),
+        lambda key: Chain(
+            [_layer(Coupling, 3, BoundedAffine, 1)(key), LU(3), Permute([1, 2, 0]), Sinh()]
+        ),
         3,
         1,
     ),
@@ -121,7 +125,7 @@ TRANSFORMS = {
         ),
         3,
     ),
-    "invert": Case(lambda key: Invert(_layer(MaskedAutoregressive, 3, Affine)(key)), 3),
+    "invert": Case(lambda key: Invert(_layer(MaskedAutoregressive, 3, BoundedAffine)(key)), 3),
     "frozen": Case(lambda key: Frozen(Chain([Affine(jnp.ones(2), jnp.full(2, 2.0)), Sinh()])), 2),
 }
 
@@ -156,7 +160,7 @@ DENSITIES = {
     ),
     "pushforward_exp": Case(
         lambda key: Pushforward(
-            Chain([_layer(Coupling, 2, Affine)(key), Exp()]), StandardNormal(2)
+            Chain([_layer(Coupling, 2, BoundedAffine)(key), Exp()]), StandardNormal(2)
         ),
         2,
         low=0.05,

@@ -313,6 +313,8 @@ def _grid(dim, density):
             scale = np.std(drawn[:, j]) / 3 + 1e-3
             top = np.arcsinh((4 * width[j] + abs(middle[j])) / scale)
             edges = middle[j] + scale * np.sinh(np.linspace(-top, top, side + 1))
+        inner = np.quantile(drawn[:, j], np.linspace(0, 1, 9)[1:-1])
+        edges = np.union1d(edges, inner)  # so that no cell belongs to two bins
         axes.append((edges[1:] + edges[:-1]) / 2)
         cells.append(np.diff(edges))
     nodes = np.stack([a.ravel() for a in np.meshgrid(*axes, indexing="ij")], -1)

@@ -7,7 +7,7 @@ import abc
 import math
 
 import equinox as eqx
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float, Shaped
 
 from pushforward.core.border import context_in, rows_in, rows_out
 from pushforward.core.evidence import Evidence, require_likelihood
@@ -63,7 +63,9 @@ class Density(eqx.Module):
         """Draw n events, features first."""
 
     def log_prob(
-        self, x: Float[Array, "*batch dim"], context: Float[Array, "*batch_c c"] | None = None
+        self,
+        x: Shaped[ArrayLike, "*batch dim"],
+        context: Shaped[ArrayLike, "*batch_c c"] | None = None,
     ) -> Float[Array, "*out"]:
         """Return log p(x | context) in nats for rows `(..., dim)`; leading axes broadcast.
 
@@ -77,7 +79,10 @@ class Density(eqx.Module):
         return self._log_prob(turned, turned_context).reshape(batch)
 
     def sample(
-        self, key: Array, n: int | None = None, context: Float[Array, "*batch c"] | None = None
+        self,
+        key: Array,
+        n: int | None = None,
+        context: Shaped[ArrayLike, "*batch c"] | None = None,
     ) -> Float[Array, "*out dim"]:
         """Draw samples: `(dim,)` without n, `(n, dim)` with, `(n, m, dim)` for m context rows."""
         turned_context, batch = context_in(context, self.context_dim, n)

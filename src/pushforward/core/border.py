@@ -8,7 +8,7 @@ axes after them align with the event from the left, so one line of code serves `
 import math
 
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, ArrayLike
 
 from pushforward.core.errors import ShapeError
 
@@ -19,7 +19,7 @@ def align(parameter: Array, ndim: int) -> Array:
 
 
 def rows_in(
-    x: Array, dim: int, context: Array | None, context_dim: int
+    x: ArrayLike, dim: int, context: ArrayLike | None, context_dim: int
 ) -> tuple[Array, Array | None, tuple[int, ...]]:
     """Turn rows `(..., dim)` and their context into `(dim, n)` and `(context_dim, n)`.
 
@@ -50,7 +50,7 @@ def rows_in(
     return _turn(x, batch), context, batch
 
 
-def check_context(context: Array | None, context_dim: int) -> Array | None:
+def check_context(context: ArrayLike | None, context_dim: int) -> Array | None:
     """Return the context as a floating array, or raise if the model wants another size of it."""
     if (context is None) != (context_dim == 0):
         raise ShapeError(
@@ -67,7 +67,7 @@ def check_context(context: Array | None, context_dim: int) -> Array | None:
 
 
 def context_in(
-    context: Array | None, context_dim: int, n: int | None
+    context: ArrayLike | None, context_dim: int, n: int | None
 ) -> tuple[Array | None, tuple[int, ...]]:
     """Turn a context for `n` samples into `(context_dim, n * m)`; also return the leading axes."""
     context = check_context(context, context_dim)

@@ -11,7 +11,7 @@ from pushforward.densities.standard import StandardNormal
 from pushforward.transforms.autoregressive import MaskedAutoregressive
 from pushforward.transforms.compose import Chain, Invert, Scan
 from pushforward.transforms.coupling import Coupling
-from pushforward.transforms.elementwise import Affine
+from pushforward.transforms.elementwise import BoundedAffine
 from pushforward.transforms.linear import Triangular
 from pushforward.transforms.permute import Permute, random_order, reverse_order
 from pushforward.transforms.spline import RationalQuadraticSpline
@@ -34,7 +34,17 @@ def realnvp(
     Source dinh2017realnvp
     """
     return _flow(
-        dim, Affine(), True, key, context_dim, layers, hidden, activation, residual, linear, base
+        dim,
+        BoundedAffine(),
+        True,
+        key,
+        context_dim,
+        layers,
+        hidden,
+        activation,
+        residual,
+        linear,
+        base,
     )
 
 
@@ -55,7 +65,17 @@ def maf(
     Source papamakarios2017maf
     """
     return _flow(
-        dim, Affine(), False, key, context_dim, layers, hidden, activation, residual, linear, base
+        dim,
+        BoundedAffine(),
+        False,
+        key,
+        context_dim,
+        layers,
+        hidden,
+        activation,
+        residual,
+        linear,
+        base,
     )
 
 

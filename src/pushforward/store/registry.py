@@ -10,7 +10,7 @@ _MODULES = {
     "transforms.autoregressive": ("MaskedAutoregressive",),
     "transforms.compose": ("Chain", "Frozen", "Invert", "Scan"),
     "transforms.coupling": ("Coupling",),
-    "transforms.elementwise": ("Affine", "Exp", "Sigmoid", "Sinh"),
+    "transforms.elementwise": ("Affine", "BoundedAffine", "Exp", "Sigmoid", "Sinh"),
     "transforms.linear": ("LU", "Triangular"),
     "transforms.marginal": ("MarginalSpline", "Warp"),
     "transforms.permute": ("Permute",),

@@ -151,7 +151,9 @@ def quantile_knots(v: Column, weights: Column, count: int) -> Knots | None:
     return x, z, np.clip(slopes, *_SLOPES)
 
 
-def evaluate_knots(v: Column, x: Column, z: Column, slopes: Column) -> tuple[Column, Column]:
+def evaluate_knots(
+    v: Column, x: np.ndarray, z: np.ndarray, slopes: np.ndarray
+) -> tuple[Column, Column]:
     """Return the spline and the log of its slope on the host, in float64 (see MarginalSpline)."""
     k = np.clip(np.searchsorted(x, v) - 1, 0, len(x) - 2)
     width, height, d0, d1 = x[k + 1] - x[k], z[k + 1] - z[k], slopes[k], slopes[k + 1]
@@ -168,7 +170,7 @@ def evaluate_knots(v: Column, x: Column, z: Column, slopes: Column) -> tuple[Col
     return y, np.where(below, np.log(slopes[0]), np.where(above, np.log(slopes[-1]), log_slope))
 
 
-def _tail_slope(excess: Column, edge: float, secant: float) -> float:
+def _tail_slope(excess: np.ndarray, edge: float, secant: float) -> float:
     """Return the slope that makes a tail's mean excess that of the normal beyond `edge`."""
     mean = excess.mean() if len(excess) else 0.0
     if not mean > 0:

@@ -3,7 +3,7 @@
 from pushforward.transforms.autoregressive import MaskedAutoregressive
 from pushforward.transforms.compose import Chain, Frozen, Invert, Scan
 from pushforward.transforms.coupling import Coupling
-from pushforward.transforms.elementwise import Affine, Exp, Sigmoid, Sinh
+from pushforward.transforms.elementwise import Affine, BoundedAffine, Exp, Sigmoid, Sinh
 from pushforward.transforms.linear import LU, Triangular
 from pushforward.transforms.marginal import MarginalSpline, Warp
 from pushforward.transforms.permute import Permute
@@ -12,6 +12,7 @@ from pushforward.transforms.spline import RationalQuadraticSpline
 __all__ = [
     "LU",
     "Affine",
+    "BoundedAffine",
     "Chain",
     "Coupling",
     "Exp",

@@ -12,6 +12,9 @@ from pushforward.core.evidence import Evidence
 from pushforward.core.numerics import log_cosh, positive, positive_inverse
 from pushforward.core.types import Context, DLogp, Features, Key
 
+MAX_LOG_SCALE = 3.0
+"""Largest |log σ| of a `BoundedAffine`: e³ ≈ 20 a layer, and layers multiply."""
+
 
 class Affine(Transform):
     r"""Shift and scale.
@@ -50,6 +53,45 @@ class Affine(Transform):
         scale = positive(align(self.raw_scale, x.ndim))
         z = (x - align(self.loc, x.ndim)) / scale
         return z, -_sum_over_event(jnp.log(scale), x)
+
+
+class BoundedAffine(Transform):
+    r"""Shift and scale, with a scale that no net's output can make extreme.
+
+    x = μ + σ z,   dlogp = −Σ log σ,   log σ = L tanh(raw_log_scale / L),   L = 3.
+
+    The template of affine coupling and autoregressive layers: however far its inputs lie, a
+    layer neither overflows float32 nor loses what its inverse needs.
+
+    Zeros give the identity. Source dinh2017realnvp
+    """
+
+    loc: Float[Array, "..."]
+    raw_log_scale: Float[Array, "..."]
+    dim: ClassVar[int | None] = None
+    context_dim: ClassVar[int] = 0
+    evidence: ClassVar[Evidence] = Evidence.EXACT
+    support: ClassVar[str] = "real"
+
+    def __init__(self):
+        self.loc, self.raw_log_scale = jnp.zeros(()), jnp.zeros(())
+
+    def forward(
+        self, z: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        log_scale = self._log_scale(z.ndim)
+        x = align(self.loc, z.ndim) + jnp.exp(log_scale) * z
+        return x, -_sum_over_event(log_scale, z)
+
+    def inverse(
+        self, x: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        log_scale = self._log_scale(x.ndim)
+        z = (x - align(self.loc, x.ndim)) * jnp.exp(-log_scale)
+        return z, -_sum_over_event(log_scale, x)
+
+    def _log_scale(self, ndim: int) -> Float[Array, "..."]:
+        return MAX_LOG_SCALE * jnp.tanh(align(self.raw_log_scale, ndim) / MAX_LOG_SCALE)
 
 
 class Exp(Transform):
