@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 
 from pushforward.core.bases import Density
@@ -35,7 +36,7 @@ class NumPyroDensity(Density):
                 "batch_shape () and event_shape () or (dim,)",
                 "call .to_event(1) on the distribution",
             )
-        self.distribution = Buffer(distribution)
+        self.distribution = Buffer(jax.tree.map(jnp.asarray, distribution))
 
     @property
     def dim(self) -> int:

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, DensityMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from pushforward.core.errors import DataError
+from pushforward.core.errors import DataError, SchemaMismatchError
 from pushforward.judge.p_values import conformal_p_values
 from pushforward.judge.selection import Settings, fit_table
 from pushforward.store import save
@@ -162,8 +162,15 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         check_is_fitted(self)
         frame = from_frame(X)
         known = getattr(self, "feature_names_in_", None)
+        n_columns = frame.values.shape[1]
+        if frame.names is None and n_columns != self.n_features_in_:
+            raise SchemaMismatchError(
+                f"X has {n_columns} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input",
+                f"the columns {', '.join(self.schema_.names)}",
+            )
         names = frame.names if known is not None else None
-        self.schema_.check_names(names, frame.values.shape[1])
+        self.schema_.check_names(names, n_columns)
         return frame
 
 

@@ -9,12 +9,12 @@ class Batch(eqx.Module):
 
     Parameters
     ----------
-    x : rows, shape `(n, dim)`.
+    x : rows, shape `(n, dim)`; a leading axis of blocks while they are being walked through.
     context : rows of the conditioning value, shape `(n, context_dim)`, or none.
     weights : one number a row, scaled so that a batch's sum is one on average over batches; a
         loss is then the weighted sum over rows. Padding has weight zero.
     """
 
-    x: Float[Array, "n dim"]
-    context: Float[Array, "n c"] | None
-    weights: Float[Array, " n"]
+    x: Float[Array, "*blocks n dim"]
+    context: Float[Array, "*blocks n c"] | None
+    weights: Float[Array, "*blocks n"]

@@ -225,7 +225,7 @@ def _split(rows: Batch, validation: Any, key: Array) -> tuple[Batch, Batch | Non
     return take(order[held:]), take(order[:held])
 
 
-def _scaled(rows: Batch, rows_per_sum: float) -> Batch:
+def _scaled(rows: Batch, rows_per_sum: int | float) -> Batch:
     """Scale the weights so that `rows_per_sum` rows sum to one on average."""
     scale = rows.x.shape[0] / (rows.weights.sum() * rows_per_sum)
     return Batch(rows.x, rows.context, rows.weights * scale)

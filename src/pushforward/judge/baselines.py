@@ -18,7 +18,7 @@ MAX_ROWS = 10_000
 _KDE_PAIRS = 4e7
 """Pairs of rows that one kernel density evaluation may visit (about a second)."""
 
-Rows = Float[np.ndarray, "n dim"]
+Rows = Float[np.ndarray, "_ dim"]
 
 
 def score_baselines(

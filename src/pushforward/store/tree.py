@@ -63,7 +63,7 @@ def _encode_array(value: Any, arrays: dict[str, np.ndarray]) -> Any:
             raise OptionError(f"an array of {array.dtype}", "numbers, or strings")
         return {"strings": array.tolist()}
     name = f"a{len(arrays)}"
-    arrays[name] = np.ascontiguousarray(array)
+    arrays[name] = array.copy(order="C")
     kind = "jax" if isinstance(value, jax.Array) else "numpy"
     return {"array": name, "kind": kind, "dtype": str(array.dtype), "shape": list(array.shape)}
 
@@ -71,15 +71,7 @@ def _encode_array(value: Any, arrays: dict[str, np.ndarray]) -> Any:
 def _encode_object(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     cls = type(value)
     if isinstance(value, numpyro.distributions.Distribution):
-        names = [p for p in inspect.signature(cls).parameters if p != "validate_args"]
-        known = getattr(numpyro.distributions, cls.__name__, None) is cls
-        if not known or any(name not in vars(value) for name in names):
-            raise OptionError(
-                f"a NumPyro {cls.__name__} in a model to save",
-                "a public numpyro distribution that keeps its arguments",
-            )
-        fields = {name: _encode(getattr(value, name), arrays) for name in names}
-        return {"class": NUMPYRO + cls.__name__, "fields": fields}
+        return _encode_law(value, arrays)
     name = name_of(cls)
     if name is None:
         raise OptionError(
@@ -99,6 +91,27 @@ def _encode_object(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         "class": name,
         "fields": {field.name: _encode(getattr(value, field.name), arrays) for field in fields},
     }
+
+
+def _encode_law(law: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """Return a NumPyro distribution as its arguments, if those rebuild it exactly."""
+    cls = type(law)
+    names = [p for p in inspect.signature(cls).parameters if p != "validate_args"]
+    arguments = {name: vars(law)[name] for name in names if name in vars(law)}
+    same = getattr(numpyro.distributions, cls.__name__, None) is cls
+    if same:
+        try:
+            parts = zip(jax.tree.leaves(cls(**arguments)), jax.tree.leaves(law), strict=True)
+            same = all(np.array_equal(a, b) for a, b in parts)
+        except (TypeError, ValueError):
+            same = False
+    if not same:
+        raise OptionError(
+            f"a NumPyro {cls.__name__} in a model to save",
+            "a public numpyro distribution that its arguments rebuild",
+        )
+    fields = {name: _encode(value, arrays) for name, value in arguments.items()}
+    return {"class": NUMPYRO + cls.__name__, "fields": fields}
 
 
 def _decode(tree: Any, arrays: dict[str, np.ndarray], depth: int) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
+import scipy.sparse
 from jaxtyping import Float
 
 from pushforward.core.errors import DataError
@@ -32,12 +33,16 @@ def from_frame(table: Any) -> Frame:
     frame = nw.from_native(table, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
         names = tuple(str(name) for name in frame.columns)
-        columns = [_column(frame[name], str(name)) for name in frame.columns]
+        columns = [_column(series, str(series.name)) for series in frame.iter_columns()]
         values = np.stack(columns, 1) if columns else np.empty((len(frame), 0))
     else:
         names, values = None, _array(table)
     if values.shape[1] == 0:
-        raise DataError("a table without columns", "at least one numeric column")
+        raise DataError(
+            f"a table without columns: 0 feature(s) (shape={values.shape}) while a minimum of 1 "
+            "is required.",
+            "at least one numeric column",
+        )
     _check_cells(values, names)
     backend = nw.get_native_namespace(table).__name__ if names else None
     return Frame(values, names, backend)
@@ -88,6 +93,8 @@ def _column(series: nw.Series, name: str) -> np.ndarray:
 
 
 def _array(table: Any) -> np.ndarray:
+    if scipy.sparse.issparse(table):
+        raise DataError("a sparse matrix", "a dense array", "call .toarray() if it fits in memory")
     array = np.asarray(table)
     if array.dtype.kind == "c":
         raise DataError("Complex data not supported: a complex array", "real numbers")
@@ -103,7 +110,7 @@ def _array(table: Any) -> np.ndarray:
         if array.dtype == np.float32:
             return np.stack([exact_decimals(column) for column in array.T], 1)
         return array.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise DataError(f"an array of {array.dtype}: {error}", "numbers") from error
 
 

@@ -70,7 +70,7 @@ def _check_table(values: Values, names: tuple[str, ...]) -> None:
     if repeated:
         raise DataError(f"column names that repeat: {repeated}", "a name of its own per column")
     if len(values) < 2:
-        raise DataError(f"{len(values)} rows", "at least two")
+        raise DataError(f"{len(values)} rows (n_samples = {len(values)})", "at least two")
 
 
 def _infer(v: np.ndarray, name: str) -> Column:
