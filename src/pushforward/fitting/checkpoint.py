@@ -25,7 +25,7 @@ def fingerprint(train: Batch, plan: Plan) -> str:
     return digest.hexdigest()
 
 
-def write(path: Path, state: State, history: dict[str, list[float]], mark: str) -> None:
+def write(path: Path, state: State, history: dict[str, list], mark: str) -> None:
     """Write the state under a temporary name, then rename it."""
     state = _key_as_data(state)
     leaves = {f"{i:05d}": np.asarray(v) for i, v in enumerate(jax.tree.leaves(state))}
@@ -34,7 +34,7 @@ def write(path: Path, state: State, history: dict[str, list[float]], mark: str) 
     temporary.replace(path)
 
 
-def read(path: Path, like: State, mark: str) -> tuple[State, dict[str, list[float]]] | None:
+def read(path: Path, like: State, mark: str) -> tuple[State, dict[str, list]] | None:
     """Return the state and history at `path`, or None if there is none that fits."""
     if not path.exists():
         return None

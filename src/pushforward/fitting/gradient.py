@@ -246,7 +246,7 @@ def _blocks(rows: Batch) -> Batch:
     return Batch(cut_rows.x, cut_rows.context, cut_rows.weights * real)
 
 
-def _empty_history() -> dict[str, list[float]]:
+def _empty_history() -> dict[str, list]:
     return {"epoch": [], "train": [], "validation": [], "skipped": []}
 
 

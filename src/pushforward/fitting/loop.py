@@ -83,7 +83,7 @@ def run_epochs(
         if sharding is not None:
             batch = jax.lax.with_sharding_constraint(batch, sharding)
         (loss, _), gradient = jax.value_and_grad(loss_of, has_aux=True)(params, batch, key)
-        good = jnp.isfinite(loss) & jnp.isfinite(optax.global_norm(gradient))
+        good = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(gradient))
         gradient = jax.tree.map(lambda g: jnp.where(good, g, 0.0), gradient)
         updates, moved = _OPTIMIZER.update(gradient, optimizer, params)
         rate = scale * plan.learning_rate * _schedule(share, plan)

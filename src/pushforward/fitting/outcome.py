@@ -17,7 +17,7 @@ class Fit:
     """
 
     model: Any
-    history: dict[str, list[float]]
+    history: dict[str, list]
     stopped_by: str
 
     def __repr__(self) -> str:

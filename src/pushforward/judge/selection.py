@@ -69,7 +69,7 @@ class _Trial:
     candidate: Candidate
     model: TableDensity
     validation: float
-    history: dict[str, list[float]]
+    history: dict[str, list]
     stopped_by: str
     epochs: int
 

@@ -165,7 +165,11 @@ def _svg(figure: Figure) -> str:
     with rc_context(_STYLE):
         figure.tight_layout()
         target = io.StringIO()
-        figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(
+            target,
+            format="svg",
+            metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
+        )
     text = target.getvalue()
     return text[text.index("<svg") :]
 

@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -109,8 +109,7 @@ def _arrow(path: str, rows: int) -> Iterator[pa.Table]:
 
 def _csv(path: str, rows: int) -> Iterator[pa.Table]:
     """Yield CSV pieces; a column's type is settled by the first piece that holds a number."""
-    raw: BinaryIO | pa.NativeFile
-    raw = sys.stdin.buffer if path == "-" else pa.input_stream(path)  # type: ignore[assignment]
+    raw: Any = sys.stdin.buffer if path == "-" else pa.input_stream(path)
     head = raw.read(_SNIFFED_BYTES)
     if not head:
         raise DataError(f"{path}: an empty file", "a header and rows")
@@ -159,7 +158,7 @@ def _dialect(head: bytes) -> tuple[str, str]:
 class _Rejoined(io.RawIOBase):
     """Read what was looked at, then the rest."""
 
-    def __init__(self, head: bytes, rest: BinaryIO | pa.NativeFile):
+    def __init__(self, head: bytes, rest: Any):
         self._head, self._rest = head, rest
 
     def readable(self) -> bool:
