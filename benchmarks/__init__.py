@@ -1,1 +1,1 @@
-"""Benchmarks: tasks, peers, results and the tables made from them. Never imported by the package."""
+"""Benchmarks: tasks, peers, results and their tables. Never imported by the package."""

@@ -19,7 +19,18 @@ import pytest
 
 if os.environ.get("PUSHFORWARD_TYPECHECK", "1") == "1":
     # Not the estimators: scikit-learn's own checks hand their constructors nonsense on purpose.
-    folders = "core nets transforms densities models fitting tables store judge report".split()
+    folders = [
+        "core",
+        "nets",
+        "transforms",
+        "densities",
+        "models",
+        "fitting",
+        "tables",
+        "store",
+        "judge",
+        "report",
+    ]
     jaxtyping.install_import_hook([f"pushforward.{f}" for f in folders], "beartype.beartype")
 
 

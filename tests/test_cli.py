@@ -55,10 +55,21 @@ def test_fit_json(folder, tmp_path, capfd):
     assert code == 0
     out, _ = capfd.readouterr()
     card = last_json(out)
-    expected = (
-        "rows columns model evidence n_parameters train_nats validation_nats holdout_nats "
-        "holdout_se baselines seconds epochs stopped_by"
-    ).split()
+    expected = [
+        "rows",
+        "columns",
+        "model",
+        "evidence",
+        "n_parameters",
+        "train_nats",
+        "validation_nats",
+        "holdout_nats",
+        "holdout_se",
+        "baselines",
+        "seconds",
+        "epochs",
+        "stopped_by",
+    ]
     assert set(expected) <= set(card)
     assert set(card["baselines"]) == {"gaussian", "gmm", "kde"}
     assert card["columns"] == 2

@@ -35,7 +35,7 @@ GRID = [
     ("context", context_reaches_every_feature, WITH_CONTEXT, False, 0.3),
     ("finite", finite_everywhere, CASES, False, 0.3),
     ("called_in_any_way", called_in_any_way, CASES, False, 0.1),
-    ("mass", mass_is_one, PLANE, True, 0.3),
+    ("mass", mass_is_one, PLANE, True, 0.15),
     ("samples", samples_have_the_density, DENSE, True, 0.2),
     ("bins", samples_fill_bins, PLANE, True, 0.1),
 ]

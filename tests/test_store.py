@@ -25,7 +25,8 @@ import sys, json, numpy as np, pushforward as pf
 for name in sys.argv[2:]:
     x = np.load(f"{sys.argv[1]}/{name}.npz")
     context = x["context"] if "context" in x else None
-    np.save(f"{sys.argv[1]}/{name}-out.npy", pf.load(f"{sys.argv[1]}/{name}").log_prob(x["x"], context))
+    model = pf.load(f"{sys.argv[1]}/{name}")
+    np.save(f"{sys.argv[1]}/{name}-out.npy", model.log_prob(x["x"], context))
 """
 
 

@@ -162,9 +162,9 @@ def test_off_grid_and_beyond_bounds(rng):
     with pytest.raises(DataError, match="'c0', row 1"):
         model.log_prob(np.array([[1.0, 1.0], [1.5, 1.0]]))
     assert model.log_prob(np.array([[1.0, -0.5]]))[0] == -np.inf
+    bad = values.copy()
+    bad[3, 1] = 0.0
     with pytest.raises(DataError, match="'c1', row 3"):
-        bad = values.copy()
-        bad[3, 1] = 0.0
         infer_schema(bad, ("c0", "c1"), declared={"c1": {"low": 0.0}})
 
 

@@ -32,15 +32,15 @@ GIVEN_WIDTHS = {
     }
 }
 RULES = [
-    "Columns are dropped if one value fills at least 95 % of the rows, or if they are a linear "
+    "Columns are dropped if one value fills at least 95 % of rows, or if they are a linear "
     "combination (with constant) of columns kept before them: residual sd below 1e-4 of their own, "
     "by least squares on the split-0 rows.",
     "A column is recorded on a grid if it has fewer distinct values than half its rows: the width "
-    "is the coarsest of 1, 0.5, 0.1, 0.05, 0.01, ... 1e-5 of which 99 % of the values are multiples "
+    "is the coarsest of 1, 0.5, 0.1, 0.05, 0.01, ... 1e-5 of which 99 % of values are multiples "
     "(to float32 precision, at most 1e5 steps from zero), which tells the values apart and has 2 % "
     "of its steps in use; a column with as few values but no such "
     "grid (z-scored counts, say) gets the lower quartile of the gaps between its distinct values.",
-    "Noise: numpy.random.default_rng(0).random((rows, columns of the file)) times the widths, added "
+    "Noise: numpy.random.default_rng(0).random((rows, file columns)) times the widths, added "
     "to the float64 of the file's float32.",
     "Test rows (split 2) that equal a row of split 0 or 1 in the kept columns, before noise, are "
     "removed.",

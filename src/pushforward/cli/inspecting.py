@@ -21,8 +21,8 @@ def inspect(
         for part in fit_summary(card, found["schema"]["columns"]):
             say.print(part)
         say.print(
-            f"{card['model']}, {card['n_parameters']:,} parameters, fitted to {card['rows']:,} rows "
-            f"with seed {card['seed']} in {card['seconds']:.0f} s"
+            f"{card['model']}, {card['n_parameters']:,} parameters, fitted to {card['rows']:,} "
+            f"rows with seed {card['seed']} in {card['seconds']:.0f} s"
         )
     say.print(f"{found['class']}, {found['bytes']:,} bytes, pushforward {found['pushforward']}")
     if json:

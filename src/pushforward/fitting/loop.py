@@ -158,7 +158,7 @@ def _schedule(share: Array, plan: Plan) -> Array:
 def _shuffle(key: Array, n: int, plan: Plan) -> tuple[Array, Array]:
     """Return row numbers `(steps, batch)` that hold each row once, and which are not padding."""
     total = plan.steps * plan.batch_size
-    order = jnp.resize(jax.random.permutation(key, n), total)
+    order = jnp.resize(jax.random.permutation(key, n), (total,))
     # Padding is spread over the batches, so that none is left with few rows.
     real = jnp.arange(total) < n
     turned = (plan.batch_size, plan.steps)

@@ -23,11 +23,10 @@ def gaussian_moments(
     The maximum-likelihood covariance (weights count as repetitions) where its condition allows
     it; otherwise the Ledoit-Wolf shrinkage (few rows, collinear columns).
     """
-    weights = np.ones(len(rows)) if weights is None else weights
-    weights = weights / weights.sum()
-    mean = weights @ rows
+    share = np.full(len(rows), 1 / len(rows)) if weights is None else weights / weights.sum()
+    mean = share @ rows
     centred = rows - mean
-    covariance = (centred * weights[:, None]).T @ centred
+    covariance = (centred * share[:, None]).T @ centred
     spread = np.trace(covariance) / len(covariance)
     if spread <= 0:
         return mean, np.eye(len(covariance))

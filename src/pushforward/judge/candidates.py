@@ -1,6 +1,7 @@
 """Which models a table's size calls for, and how each is built around its columns."""
 
 import dataclasses
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -32,7 +33,7 @@ class Candidate:
     """Name a recipe with its options and how it is to be fitted."""
 
     recipe: str
-    options: tuple[tuple[str, object], ...] = ()
+    options: tuple[tuple[str, Any], ...] = ()
     dropout: float = 0.0
     learning_rate: float | None = None
     max_epochs: int | None = None
@@ -52,7 +53,7 @@ def candidates(model: str, n: int, dim: int) -> tuple[Candidate, ...]:
     if model == "gaussian" or n < MIN_FLOW_ROWS:
         return ()
     dropout = min(_MOST_DROPOUT, _DROPOUT * (_DROPOUT_ROWS / n) ** (1 / 3))
-    options: dict[str, object] = {"layers": 5, "hidden": (128, 128), "linear": dim > 1}
+    options: dict[str, Any] = {"layers": 5, "hidden": (128, 128), "linear": dim > 1}
     if model == "auto":
         model = "nsf"
         options["coupling"] = dim >= _WIDE

@@ -23,8 +23,8 @@ def conformal_p_values(
     Cost O((n + m) log m). Source vovk2005conformal
     """
     m = len(calibration)
-    weights = np.ones(m) if weights is None else weights * (m / weights.sum())
-    below = np.concatenate([[0.0], np.cumsum(weights)])
+    scaled = np.ones(m) if weights is None else weights * (m / weights.sum())
+    below = np.concatenate([[0.0], np.cumsum(scaled)])
     filled = np.where(np.isnan(scores), -np.inf, scores)
     count = below[np.searchsorted(calibration, filled, side="right")]
     return np.where(np.isnan(scores), 1.0, 1.0 + count) / (m + 1)

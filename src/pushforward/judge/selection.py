@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -205,7 +206,9 @@ def _fit_flow(
         max_time=settings.max_time,
         learning_rate=candidate.learning_rate,
         progress=settings.progress,
-        perturb=TrainingNoise(candidate.dropout, cells if cells.any() else None),
+        perturb=TrainingNoise(
+            candidate.dropout, jnp.asarray(cells, float) if cells.any() else None
+        ),
         checkpoint=checkpoint if epochs is None else None,
     )
     if fitted.stopped_by == "interrupt":
@@ -252,7 +255,7 @@ def _baselines(
     rng: np.random.Generator,
 ) -> dict[str, dict[str, float] | None]:
     """Score the baselines on the rows that the model is reported on; dequantized to learn from."""
-    found: dict[str, list[np.ndarray] | None] = {}
+    found: dict[str, list[np.ndarray]] = {}
     for part, rows in parts:
         scaled = _scaled_by_moments(values[part.train], schema)
         cells = scaled.cells()
@@ -268,17 +271,15 @@ def _baselines(
             max_time=seconds * _BASELINE_SHARE / len(parts),
             rng=rng,
         )
-        for name, values_or_none in scores.items():
-            known = found.get(name, [])
-            lost = values_or_none is None or known is None
-            found[name] = None if lost else [*known, values_or_none]
+        for name, log_prob in scores.items():
+            lost = np.full(len(rows), np.nan)
+            found.setdefault(name, []).append(lost if log_prob is None else log_prob)
+    joined = {name: np.concatenate(scores) for name, scores in found.items()}
     return {
-        name: scores
-        and {
-            "nats": float(np.concatenate(scores).mean()),
-            "se": standard_error(np.concatenate(scores)),
-        }
-        for name, scores in found.items()
+        name: {"nats": float(scores.mean()), "se": standard_error(scores)}
+        if np.isfinite(scores).all()
+        else None
+        for name, scores in joined.items()
     }
 
 

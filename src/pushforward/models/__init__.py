@@ -1,7 +1,7 @@
 """Recipes: functions that return a model."""
 
 from pushforward.models.flows import maf, nsf, realnvp
-from pushforward.models.gaussian import gaussian
+from pushforward.models.linear import gaussian
 from pushforward.models.registry import build, names, recipe
 
 __all__ = ["build", "gaussian", "maf", "names", "nsf", "realnvp", "recipe"]

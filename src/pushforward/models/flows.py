@@ -140,7 +140,9 @@ def _flow(
     parts = []
     for i, layer_key in enumerate(jax.random.split(key, layers)):
         order_key, net_key = jax.random.split(layer_key)
-        order = reverse_order(dim) if i % 2 or dim == 2 else random_order(order_key, dim)
+        # Coupling: the reversal after even layers moves what those layers kept.
+        reverse = i % 2 == (0 if coupling else 1) or dim == 2
+        order = reverse_order(dim) if reverse else random_order(order_key, dim)
         core = layer(
             dim,
             template,

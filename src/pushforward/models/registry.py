@@ -10,7 +10,7 @@ from pushforward.core.bases import Density
 from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
 from pushforward.models.flows import maf, nsf, realnvp
-from pushforward.models.gaussian import gaussian
+from pushforward.models.linear import gaussian
 
 
 @dataclasses.dataclass(frozen=True)

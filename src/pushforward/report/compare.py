@@ -33,7 +33,7 @@ def marginals(real: np.ndarray, sampled: np.ndarray, schema: Schema) -> list[dic
         found.append(
             {
                 "name": column.name,
-                "ks": float(stats.ks_2samp(real[:, i], sampled[:, i]).statistic),
+                "ks": _ks(real[:, i], sampled[:, i]),
                 "edges": edges.tolist(),
                 "real": _shares(real[:, i], edges),
                 "sampled": _shares(sampled[:, i], edges),
@@ -51,10 +51,8 @@ def worst_pairs(real: np.ndarray, sampled: np.ndarray, schema: Schema) -> list[d
     Measure: half the summed difference of cell shares on an 8 × 8 grid of the real quantiles
     (total variation of the binned laws; two equal laws give about √(cells/rows)/2).
     """
-    order = sorted(
-        schema.modelled,
-        key=lambda i: -stats.ks_2samp(real[:, i], sampled[:, i]).statistic,
-    )[:_RANKED_COLUMNS]
+    order = sorted(schema.modelled, key=lambda i: -_ks(real[:, i], sampled[:, i]))
+    order = order[:_RANKED_COLUMNS]
     codes = {}
     for i in order:
         inner = np.unique(np.quantile(real[:, i], np.linspace(0, 1, _CELLS + 1)[1:-1]))
@@ -68,6 +66,11 @@ def worst_pairs(real: np.ndarray, sampled: np.ndarray, schema: Schema) -> list[d
         ranked.append((0.5 * float(np.abs(shares[0] - shares[1]).sum()), i, j))
     ranked.sort(reverse=True)
     return [_pair(real, sampled, schema, *item) for item in ranked[:MAX_PAIRS]]
+
+
+def _ks(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the largest difference of two columns' distribution functions."""
+    return float(tuple(stats.ks_2samp(a, b))[0])
 
 
 def _pair(

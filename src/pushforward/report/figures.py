@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 REAL, SAMPLED, NEUTRAL = "#1f6f8b", "#d1603d", "#7a7a7a"
 """Colours of real and sampled rows, told apart by colour-blind readers and in print."""
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 9,
     "font.family": "sans-serif",
     "svg.fonttype": "none",

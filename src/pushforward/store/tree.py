@@ -161,8 +161,8 @@ def _decode_array(
 def _decode_object(name: str, fields: dict[str, Any]) -> Any:
     if name.startswith(NUMPYRO):
         cls = getattr(numpyro.distributions, name.removeprefix(NUMPYRO), None)
-        is_law = isinstance(cls, type) and issubclass(cls, numpyro.distributions.Distribution)
-        if not is_law:
+        law = numpyro.distributions.Distribution
+        if not isinstance(cls, type) or not issubclass(cls, law):
             raise ModelFileError(f"a model file that names {name!r}", "a NumPyro distribution")
         try:
             return cls(**fields)

@@ -94,8 +94,9 @@ def _warp(u: Column, kind: str, low: float, high: float) -> Column:
     """Return the warp on the host, in float64."""
     if kind == "arcsinh":
         return np.arcsinh(u)
-    up = np.log(u - low) if kind in ("above", "between") else 0.0
-    down = np.log(high - u) if kind in ("below", "between") else 0.0
+    zero = np.zeros_like(u)
+    up = np.log(u - low) if kind in ("above", "between") else zero
+    down = np.log(high - u) if kind in ("below", "between") else zero
     return up - down
 
 

@@ -20,7 +20,7 @@ class Frame:
 
     values: Float[np.ndarray, "n columns"]
     names: tuple[str, ...] | None
-    backend: str | None
+    backend: Any
 
 
 def from_frame(table: Any) -> Frame:
@@ -48,7 +48,7 @@ def from_frame(table: Any) -> Frame:
     return Frame(values, names, backend)
 
 
-def to_frame(values: Float[np.ndarray, "n columns"], schema: Schema, backend: str | None) -> Any:
+def to_frame(values: Float[np.ndarray, "n columns"], schema: Schema, backend: Any) -> Any:
     """Return rows as a frame of that library (or a plain array); whole numbers as integers."""
     if backend is None:
         return values
@@ -59,7 +59,7 @@ def to_frame(values: Float[np.ndarray, "n columns"], schema: Schema, backend: st
     return nw.from_dict(data, backend=backend).to_native()
 
 
-def matrix_to_frame(values: np.ndarray, names: tuple[str, ...], backend: str | None) -> Any:
+def matrix_to_frame(values: np.ndarray, names: tuple[str, ...], backend: Any) -> Any:
     """Return a matrix under new column names as a frame of that library (or as it is)."""
     if backend is None:
         return values

@@ -114,7 +114,7 @@ def _scaled(column: Column, v: np.ndarray, weights: Weights) -> Column:
     scale = scale if np.isfinite(scale) and scale > 0 else (column.resolution or 1.0)
     centre = float(_quantile(v, weights, 0.5))
     if column.low is not None or column.high is not None:
-        edge = column.low if column.low is not None else column.high
+        edge = float(column.low if column.low is not None else column.high or 0.0)
         return dataclasses.replace(column, centre=edge, scale=max(abs(centre - edge), scale))
     return dataclasses.replace(column, centre=centre, scale=float(scale))
 

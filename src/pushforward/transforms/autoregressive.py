@@ -143,7 +143,7 @@ class MaskedAutoregressive(Transform):
 
 
 def _block_slots(degrees: np.ndarray, n_blocks: int) -> tuple[np.ndarray, int]:
-    """Return each unit's place once units are grouped by degree into equal blocks, and their size."""
+    """Return each unit's place in equal blocks by degree, and the blocks' size."""
     counts = np.bincount(degrees, minlength=n_blocks)
     rank = np.arange(degrees.size) - np.searchsorted(degrees, degrees)
     return degrees * counts.max() + rank, int(counts.max())

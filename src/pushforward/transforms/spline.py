@@ -1,5 +1,6 @@
 """The monotone rational-quadratic spline, with linear tails of slope one."""
 
+import functools
 import math
 from typing import ClassVar
 
@@ -104,10 +105,14 @@ class RationalQuadraticSpline(Transform):
         h, h_unit = _softmax_parts(align(self.heights, ndim), room)
         sizes, unit = (h, h_unit) if by_height else (w, w_unit)
         beyond = _passed_knots(v + self.bound, sizes, unit, floor)
-        index = sum(p.astype(jnp.int32) for p in beyond)
+        index = _total([p.astype(jnp.int32) for p in beyond])
         passed = floor * index.astype(v.dtype) - self.bound
-        x_low = passed + w_unit * sum(jnp.where(p, w[k], 0.0) for k, p in enumerate(beyond))
-        y_low = passed + h_unit * sum(jnp.where(p, h[k], 0.0) for k, p in enumerate(beyond))
+        x_low = passed + w_unit * _total(
+            [jnp.where(p, v, 0.0) for p, v in zip(beyond, w, strict=False)]
+        )
+        y_low = passed + h_unit * _total(
+            [jnp.where(p, v, 0.0) for p, v in zip(beyond, h, strict=False)]
+        )
         width = floor + w_unit * _pick(beyond, w)
         height = floor + h_unit * _pick(beyond, h)
         raw = align(self.slopes, ndim)
@@ -122,7 +127,11 @@ def _softmax_parts(raw: Array, room: float) -> tuple[list[Array], Array]:
     """Return exp(raw − max) per bin and the factor that makes them sum to `room`."""
     top = jax.lax.stop_gradient(raw.max(0))
     parts = [jnp.exp(raw[k] - top) for k in range(raw.shape[0])]
-    return parts, room / sum(parts)
+    return parts, room / _total(parts)
+
+
+def _total(parts: list[Array]) -> Array:
+    return functools.reduce(jnp.add, parts)
 
 
 def _passed_knots(offset: Array, sizes: list[Array], unit: Array, floor: float) -> list[Array]:

@@ -7,6 +7,7 @@ head a leaf adds what the net says. Heads start at zero, so a new layer is its t
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from pushforward.core.bases import Transform
@@ -49,7 +50,7 @@ class Heads(eqx.Module):
     def dim(self) -> int:
         return self.weights[0].shape[-2]
 
-    def __call__(self, hidden: Features, mask: object = None) -> Transform:
+    def __call__(self, hidden: Features, mask: np.ndarray | None = None) -> Transform:
         """Return the template with the parameters that `hidden` (width, *n) gives.
 
         `mask` (dim, width) silences connections.

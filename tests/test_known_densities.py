@@ -1,0 +1,61 @@
+"""Fits to laws whose density is known: mass one, never above the truth, close to it."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import pushforward as pf
+from oracles.planar import PLANAR
+
+SIDE = 700
+
+
+def mass(estimator, low, high):
+    """Integrate a fitted density by the midpoint rule over a box that holds nearly all of it."""
+    axes = [np.linspace(a, b, SIDE + 1) for a, b in zip(low, high, strict=True)]
+    middles = [(a[1:] + a[:-1]) / 2 for a in axes]
+    cell = np.prod([a[1] - a[0] for a in axes])
+    rows = np.stack([m.ravel() for m in np.meshgrid(*middles, indexing="ij")], -1)
+    return float(np.exp(estimator.score_samples(rows)).sum() * cell)
+
+
+@pytest.mark.parametrize("name", list(PLANAR))
+def test_the_oracles_are_laws(name, rng):
+    """The known densities integrate to one and their samples agree with them."""
+    law = PLANAR[name]
+    side = np.linspace(-4, 4, 801)
+    middle = (side[1:] + side[:-1]) / 2
+    rows = np.stack([m.ravel() for m in np.meshgrid(middle, middle)], -1)[::1]
+    total = np.exp(law.log_prob(rows)).sum() * 1e-4
+    assert abs(total - 1) < 1e-3
+    x = law.sample(rng, 20_000)
+    r = stats.norm.logpdf(x - x[0], scale=0.1).sum(1)
+    if name != "checkerboard":  # where every sample has the same density
+        ratio = np.exp(r - law.log_prob(x))
+        assert abs(ratio.mean() - 1) < 5 * ratio.std() / np.sqrt(len(x))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(PLANAR))
+def test_fit_is_close_to_the_truth(name, seed):
+    """20,000 rows: −3 s.e. ≤ mean(log p_true − log p_model) ≤ 0.05 nats on fresh rows."""
+    law, rng = PLANAR[name], np.random.default_rng(seed)
+    estimator = pf.DensityEstimator(random_state=0).fit(law.sample(rng, 20_000))
+    fresh = law.sample(rng, 20_000)
+    gap = law.log_prob(fresh) - estimator.score_samples(fresh)
+    error = gap.std() / np.sqrt(len(gap))
+    total = mass(estimator, fresh.min(0) - 2, fresh.max(0) + 2)
+    print(f"{name}: gap {gap.mean():.4f} ± {error:.4f} nats, mass {total:.4f}")
+    assert abs(total - 1) < 0.005
+    assert gap.mean() >= -3 * error
+    assert gap.mean() <= 0.05
+
+
+def test_mass_of_a_fitted_line(rng):
+    """A bimodal column, heavy on one side: the quadrature gives 1 ± 0.005."""
+    x = np.r_[rng.normal(-3, 0.5, 600), np.exp(rng.normal(1, 0.6, 600))][:, None]
+    estimator = pf.DensityEstimator("nsf", random_state=0, max_epochs=15).fit(x)
+    edges = np.sinh(np.linspace(-9, 9, 20001))
+    middle = (edges[1:] + edges[:-1]) / 2
+    total = (np.exp(estimator.score_samples(middle[:, None])) * np.diff(edges)).sum()
+    assert abs(total - 1) < 0.005
