@@ -34,9 +34,11 @@ def new_directory(path: Path, overwrite: bool) -> Iterator[Path]:
     try:
         yield temporary
         (temporary / SUMS).write_text(_sums(temporary))
+        mask = _umask()
         for file in temporary.iterdir():
+            os.chmod(file, 0o666 & ~mask)
             _sync(file)
-        os.chmod(temporary, 0o777 & ~_umask())
+        os.chmod(temporary, 0o777 & ~mask)
         _swap(temporary, path)
         _sync(path.parent)
     except OSError as error:
