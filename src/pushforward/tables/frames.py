@@ -30,7 +30,10 @@ def from_frame(table: Any) -> Frame:
     ------
     DataError : names repeat, a column is not numeric, or a cell is missing or infinite.
     """
-    frame = nw.from_native(table, eager_only=True, pass_through=True)
+    try:
+        frame = nw.from_native(table, eager_only=True, pass_through=True)
+    except nw.exceptions.DuplicateError as error:
+        raise DataError("column names that repeat", "a name of its own per column") from error
     if isinstance(frame, nw.DataFrame):
         names = tuple(str(name) for name in frame.columns)
         columns = [_column(series, str(series.name)) for series in frame.iter_columns()]
@@ -74,7 +77,7 @@ def _as_integers(column: np.ndarray) -> np.ndarray:
 
 def _column(series: nw.Series, name: str) -> np.ndarray:
     if not (series.dtype.is_numeric() or series.dtype == nw.Boolean):
-        row, value = 0, series[0] if len(series) else None
+        row, value = _first_text(series.to_list())
         raise DataError(
             f"column {name!r} holds {series.dtype} (row {row}: {value!r})",
             "numbers",
@@ -110,8 +113,27 @@ def _array(table: Any) -> np.ndarray:
         if array.dtype == np.float32:
             return np.stack([exact_decimals(column) for column in array.T], 1)
         return array.astype(np.float64)
-    except ValueError as error:
-        raise DataError(f"an array of {array.dtype}: {error}", "numbers") from error
+    except (ValueError, TypeError) as error:
+        texts = ((j, *_first_text(array[:, j].tolist())) for j in range(array.shape[1]))
+        column, row, value = min(texts, key=lambda found: _is_number(found[2]))
+        place = f"column {column}, row {row}: {value!r}"
+        raise DataError(f"an array of {array.dtype}: {place} ({error})", "numbers") from error
+
+
+def _first_text(values: list[Any]) -> tuple[int, Any]:
+    """Return the place and value of the first cell that no number can be read from."""
+    for row, value in enumerate(values):
+        if not _is_number(value):
+            return row, value
+    return 0, values[0] if values else None
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def exact_decimals(values: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ _NEGLIGIBLE = 1e-6
 
 _MAX_STEPS = 1e12
 """Beyond this many steps from zero float64 cannot tell a grid from chance."""
+
+_BULK = 0.99
+"""Share of the values that must lie within those steps: a stray 1e30 does not hide a grid."""
 
 Values = Float[np.ndarray, "n columns"]
 Weights = Float[np.ndarray, " n"]
@@ -46,6 +50,7 @@ def infer_schema(
     _check_table(values, names)
     weights = np.ones(len(values)) if weights is None else weights
     if isinstance(declared, Schema):
+        declared.check_names(names, len(names))
         found = declared.columns
     else:
         found = tuple(
@@ -77,12 +82,13 @@ def _infer(v: np.ndarray, name: str) -> Column:
     if (v == v[0]).all():
         return Column(name, "constant", constant=float(v[0]), reason="one value only")
     spread = _robust_scale(v, np.ones(len(v)))
-    if np.abs(v).max() < _MAX_STEPS and on_grid(v, 1.0).all():
+    bulk = float(np.quantile(np.abs(v), _BULK))
+    if bulk < _MAX_STEPS and on_grid(v, 1.0).all():
         if spread * _NEGLIGIBLE < 1:
             return Column(name, "integer", 1.0, reason="all values are whole numbers")
         return Column(name, "continuous", reason="whole numbers on a wide range")
     for grid in _GRIDS:
-        if np.abs(v).max() / grid > _MAX_STEPS or grid < spread * _NEGLIGIBLE:
+        if bulk / grid > _MAX_STEPS or grid < spread * _NEGLIGIBLE:
             break
         if on_grid(v, grid).all():
             return Column(name, "rounded", grid, reason=f"all values are multiples of {grid:g}")
@@ -95,10 +101,17 @@ def _override(column: Column, given: dict[str, Any]) -> Column:
         raise OptionError(f"declared entries {sorted(set(given) - allowed)}", f"{sorted(allowed)}")
     if not given:
         return column
+    for entry in ("resolution", "low", "high"):
+        if not isinstance(given.get(entry), Real | None):
+            raise OptionError(f"column {column.name!r}: {entry} {given[entry]!r}", "a number")
+    if given.get("kind") == "constant" and column.kind != "constant":
+        raise OptionError(f"column {column.name!r} declared constant", "a column that varies")
     if given.get("kind") == "continuous":
         given = {"resolution": 0.0, **given}
-    if given.get("kind") == "integer":
+    elif given.get("kind") == "integer":
         given = {"resolution": 1.0, **given}
+    elif "resolution" in given:
+        given = {"kind": "rounded" if given["resolution"] else "continuous", **given}
     if column.kind == "constant":
         given = {k: v for k, v in given.items() if k in ("low", "high")}
     return dataclasses.replace(column, **given, reason=f"{column.reason}; declared by the user")
@@ -125,10 +138,10 @@ def _robust_scale(v: np.ndarray, weights: Weights) -> float:
         spread = _quantile(v, weights, 1 - low) - _quantile(v, weights, low)
         if spread > 0:
             return float(spread / width)
-    deviation = float(
-        np.sqrt(np.average((v - np.average(v, weights=weights)) ** 2, weights=weights))
-    )
-    return deviation if np.isfinite(deviation) else float(np.ptp(v) / 4)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.average(v, weights=weights)
+        deviation = float(np.sqrt(np.average((v - mean) ** 2, weights=weights)))
+    return deviation if np.isfinite(deviation) else float(v.max() / 4 - v.min() / 4)
 
 
 def _quantile(v: np.ndarray, weights: Weights, q: float) -> float:
@@ -147,7 +160,7 @@ def _check_bounds(column: Column, v: np.ndarray) -> None:
     if beyond.any():
         row = int(np.argmax(beyond))
         raise DataError(
-            f"column {column.name!r}, row {row}: {v[row]!r} at or beyond a declared bound",
+            f"column {column.name!r}, row {row}: {v[row]:.17g} at or beyond a declared bound",
             f"values inside ({column.low}, {column.high})",
             "correct the value, or declare a wider bound",
         )

@@ -17,7 +17,10 @@ ROWS = 65_536
 """Rows of a streamed piece."""
 
 FORMATS = (".parquet", ".csv", ".csv.gz", ".arrow")
+_BLOCK_BYTES = 1 << 22
 _SNIFFED_BYTES = 65_536
+_QUOTED = re.compile(r'"[^"]*"')
+_CELL_ERROR = re.compile(r"CSV column #(\d+): Row #(\d+): .*invalid value '(.*)'")
 _NUMBER_WITH_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?$")
 
 
@@ -108,27 +111,41 @@ def _arrow(path: str, rows: int) -> Iterator[pa.Table]:
 
 
 def _csv(path: str, rows: int) -> Iterator[pa.Table]:
-    """Yield CSV pieces; a column's type is settled by the first piece that holds a number."""
+    """Yield CSV pieces; in a file of several blocks every column of numbers is floating."""
     raw: Any = sys.stdin.buffer if path == "-" else pa.input_stream(path)
-    head = raw.read(_SNIFFED_BYTES)
-    if not head:
+    head = _read_block(raw)
+    if not head.removeprefix(b"\xef\xbb\xbf"):
         raise DataError(f"{path}: an empty file", "a header and rows")
     delimiter, decimal = _dialect(head)
     ragged: list[str] = []
+    names: list[str] = []
 
     def note(row: pa_csv.InvalidRow) -> str:
         ragged.append(f"line {row.number}: {row.actual_columns} values")
         return "error"
 
-    try:
-        reader = pa_csv.open_csv(
-            _Rejoined(head, raw),
-            read_options=pa_csv.ReadOptions(block_size=1 << 22, use_threads=False),
+    def reader_of(source: io.RawIOBase, types: dict[str, pa.DataType]) -> Any:
+        return pa_csv.open_csv(
+            source,
+            read_options=pa_csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False),
             parse_options=pa_csv.ParseOptions(delimiter=delimiter, invalid_row_handler=note),
             convert_options=pa_csv.ConvertOptions(
-                decimal_point=decimal, strings_can_be_null=False, auto_dict_encode=False
+                decimal_point=decimal,
+                strings_can_be_null=False,
+                auto_dict_encode=False,
+                column_types=types,
             ),
         )
+
+    try:
+        types: dict[str, pa.DataType] = {}
+        if len(head) == _BLOCK_BYTES:
+            whole_lines = head[: head.rfind(b"\n") + 1]
+            first = reader_of(_Rejoined(whole_lines, io.BytesIO()), {}).schema
+            later = {pa.int64(): pa.float64(), pa.null(): pa.float64()}
+            types = {field.name: later.get(field.type, field.type) for field in first}
+        reader = reader_of(_Rejoined(head, raw), types)
+        names = reader.schema.names
         yield reader.schema.empty_table()
         for batch in reader:
             yield pa.Table.from_batches([batch])
@@ -139,13 +156,28 @@ def _csv(path: str, rows: int) -> Iterator[pa.Table]:
             ) from error
         if "Empty CSV" in str(error):
             raise DataError(f"{path}: no rows", "a header and at least one row") from error
+        cell = _CELL_ERROR.search(str(error))
+        if cell and int(cell[1]) < len(names):
+            raise DataError(
+                f"{path}: column {names[int(cell[1])]!r}, line {cell[2]}: {cell[3]!r}",
+                "numbers, as in the lines before",
+            ) from error
         raise
+
+
+def _read_block(raw: Any) -> bytes:
+    """Read a full block, or all there is."""
+    parts, missing = [], _BLOCK_BYTES
+    while missing and (part := raw.read(missing)):
+        parts.append(part)
+        missing -= len(part)
+    return b"".join(parts)
 
 
 def _dialect(head: bytes) -> tuple[str, str]:
     """Return the delimiter and decimal point of a CSV's beginning."""
-    lines = head.decode("utf-8-sig", "replace").splitlines()[:50]
-    first = lines[0]
+    lines = head[:_SNIFFED_BYTES].decode("utf-8-sig", "replace").splitlines()[:50]
+    first = _QUOTED.sub("", lines[0])
     delimiter = max(",;\t", key=lambda mark: (first.count(mark), mark == ","))
     if delimiter == ",":
         return delimiter, "."

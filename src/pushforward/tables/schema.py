@@ -14,6 +14,9 @@ KINDS = ("continuous", "integer", "rounded", "constant")
 MAX_STANDARDIZED = 1e30
 """Standardized values are clipped here: beyond, squares leave even float32's arcsinh range."""
 
+_MAX_DECIMALS = 12
+"""A resolution with more decimals than this is no decimal number (1/3): nothing to tidy."""
+
 Values = Float[np.ndarray, "n columns"]
 
 
@@ -46,10 +49,17 @@ class Column:
 
     def __post_init__(self) -> None:
         bounds = self.low is None or self.high is None or self.low < self.high
-        if self.kind not in KINDS or not bounds or self.resolution < 0 or not self.scale > 0:
+        gridded = self.kind in ("integer", "rounded")
+        if (
+            self.kind not in KINDS
+            or not bounds
+            or not (self.resolution > 0 if gridded else self.resolution == 0)
+            or not self.scale > 0
+        ):
             raise OptionError(
                 f"column {self.name!r}: {self}",
-                f"a kind of {', '.join(KINDS)}, low < high, resolution ≥ 0, scale > 0",
+                f"a kind of {', '.join(KINDS)}, low < high, scale > 0, and a resolution > 0 "
+                "where the kind is integer or rounded, 0 elsewhere",
             )
 
     @property
@@ -96,7 +106,8 @@ class Schema:
     def standardize(self, values: Values) -> Float[np.ndarray, "n dim"]:
         """Return (value − centre)/scale of the columns that vary, in float64."""
         centre, scale = self._centre_scale()
-        u = (values[:, list(self.modelled)] - centre) / scale
+        with np.errstate(over="ignore"):
+            u = (values[:, list(self.modelled)] - centre) / scale
         return np.clip(u, -MAX_STANDARDIZED, MAX_STANDARDIZED)
 
     def restore(self, u: Float[np.ndarray, "n dim"]) -> Values:
@@ -109,8 +120,7 @@ class Schema:
                 values[:, i] = column.constant
             elif column.resolution:
                 steps = np.round(values[:, i] / column.resolution)
-                digits = max(0, math.ceil(-math.log10(column.resolution) + 1))
-                values[:, i] = np.round(steps * column.resolution, digits)
+                values[:, i] = _as_decimals(steps * column.resolution, column.resolution)
                 low = -np.inf if column.low is None else column.low
                 high = np.inf if column.high is None else column.high
                 values[:, i] = np.clip(values[:, i], low, high)
@@ -158,7 +168,7 @@ class Schema:
             if off.any():
                 row = int(np.argmax(off))
                 raise DataError(
-                    f"column {column.name!r}, row {row}: {values[row, i]!r} is off the grid "
+                    f"column {column.name!r}, row {row}: {values[row, i]:.17g} is off the grid "
                     f"({off.sum()} such rows)",
                     f"multiples of {column.resolution:g}, as in the table the model was fitted on",
                     "round the column, or fit again on data with this precision",
@@ -185,5 +195,14 @@ class Schema:
 
 def on_grid(values: Float[np.ndarray, " n"], resolution: float) -> np.ndarray:
     """Tell which values are multiples of the resolution, within float64's rounding."""
-    steps = values / resolution
-    return np.abs(steps - np.round(steps)) <= 1e-9 + 8 * np.finfo(float).eps * np.abs(steps)
+    with np.errstate(over="ignore", invalid="ignore"):
+        steps = values / resolution
+        return np.abs(steps - np.round(steps)) <= 1e-9 + 8 * np.finfo(float).eps * np.abs(steps)
+
+
+def _as_decimals(values: Float[np.ndarray, " n"], resolution: float) -> Float[np.ndarray, " n"]:
+    """Drop the rounding error of multiples of a resolution with few decimals; others stay."""
+    for digits in range(_MAX_DECIMALS + 1):
+        if np.round(resolution, digits) == resolution:
+            return np.round(values, digits)
+    return values
