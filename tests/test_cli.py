@@ -293,7 +293,7 @@ def test_interrupted_and_killed_fits_leave_no_half_model(folder, tmp_path):
         deadline = time.monotonic() + 60
         while not (tmp_path / "m.checkpoint").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
-        time.sleep(3)
+        time.sleep(1)
         child.send_signal(sign)
         code = child.wait(60)
         child.stderr.close()

@@ -78,7 +78,7 @@ def test_columns_must_be_those_of_the_fit(flow_fit):
 
 
 def test_auto_is_never_worse_than_the_gaussian_on_validation_rows(rng):
-    rows = rng.multivariate_normal([0, 5], [[1, 0.8], [0.8, 2]], size=300)
+    rows = rng.multivariate_normal([0, 5], [[1, 0.8], [0.8, 2]], size=600)
     est = pf.DensityEstimator(random_state=0, max_epochs=3).fit(rows)
     card = est.card_
     assert card["validation_nats"] >= card["candidates"]["gaussian"]

@@ -20,6 +20,8 @@ from pushforward.core.errors import ModelFileError, OptionError, OutputError
 from pushforward.store import describe
 from pushforward.store.registry import NAMES, class_of
 
+LOADED = ["gaussian", "maf", "nsf_context", "nsf_coupling", "nsf_student_t"]
+
 NEW_PROCESS = """
 import sys, json, numpy as np, pushforward as pf
 for name in sys.argv[2:]:
@@ -32,14 +34,15 @@ for name in sys.argv[2:]:
 
 def test_loaded_in_a_new_process_is_the_same(tmp_path, rng):
     expected = {}
-    for name, case in MODELS.items():
+    for name in LOADED:
+        case = MODELS[name]
         model = perturbed(case.make(jax.random.key(0)), rng, 0.1)
         x, context = (None if v is None else np.asarray(v).T for v in points(case, rng, 9))
         pf.save(model, tmp_path / name)
         np.savez(tmp_path / f"{name}.npz", x=x, **({} if context is None else {"context": context}))
         expected[name] = np.asarray(model.log_prob(x, context))
     environment = {**os.environ, "PUSHFORWARD_TYPECHECK": "0"}
-    command = [sys.executable, "-c", NEW_PROCESS, str(tmp_path), *MODELS]
+    command = [sys.executable, "-c", NEW_PROCESS, str(tmp_path), *LOADED]
     subprocess.run(command, check=True, env=environment)
     for name, want in expected.items():
         np.testing.assert_array_equal(np.load(tmp_path / f"{name}-out.npy"), want)
