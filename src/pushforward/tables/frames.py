@@ -113,7 +113,7 @@ def _array(table: Any) -> np.ndarray:
         if array.dtype == np.float32:
             return np.stack([exact_decimals(column) for column in array.T], 1)
         return array.astype(np.float64)
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         texts = ((j, *_first_text(array[:, j].tolist())) for j in range(array.shape[1]))
         column, row, value = min(texts, key=lambda found: _is_number(found[2]))
         place = f"column {column}, row {row}: {value!r}"
