@@ -17,7 +17,7 @@ import pushforward as pf
 from cases import CASES, MODELS
 from laws import perturbed, points
 from pushforward.core.errors import ModelFileError, OptionError, OutputError
-from pushforward.store import describe
+from pushforward.store import describe, files
 from pushforward.store.registry import NAMES, class_of
 
 LOADED = ["gaussian", "maf", "nsf_context", "nsf_coupling", "nsf_student_t"]
@@ -120,13 +120,16 @@ def test_damage_is_refused(estimator, file, tmp_path, rng):
         pf.load(tmp_path / "nothing")
 
 
-def _rewrite(folder, change):
-    """Change the structure and make the sums right again: only the content is wrong."""
+def _rewrite(folder, change, number=""):
+    """Change the structure and make the sums right again: only the content is wrong.
+
+    `number` takes the place of the text NUMBER, as it stands.
+    """
     import hashlib
 
     document = json.loads((folder / "model.json").read_text())
     change(document)
-    (folder / "model.json").write_text(json.dumps(document))
+    (folder / "model.json").write_text(json.dumps(document).replace('"NUMBER"', number))
     lines = [
         f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n"
         for name in ("model.json", "params.safetensors")
@@ -188,6 +191,77 @@ def test_what_stands_is_kept(estimator, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m", "mine"]
 
 
+@pytest.mark.parametrize("exchange", [True, False])
+@pytest.mark.parametrize("step", [0, 1])
+def test_an_interrupted_overwrite_loses_nothing(exchange, step, tmp_path, monkeypatch):
+    """Ctrl-C before any rename of an overwrite leaves one whole model, and nothing beside it."""
+    pf.save({"version": 1}, tmp_path / "m")
+    rename, calls = files.Path.rename, []
+
+    def interrupted(self, target):
+        calls.append(target)
+        if len(calls) == step + 1:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.Path, "rename", interrupted)
+        if not exchange:
+            patch.setattr(files, "_exchanged", lambda new, path: False)
+            with pytest.raises(KeyboardInterrupt):
+                pf.save({"version": 2}, tmp_path / "m", overwrite=True)
+        else:
+            pf.save({"version": 2}, tmp_path / "m", overwrite=True)
+    assert bool(calls) != exchange
+    assert pf.load(tmp_path / "m") == {"version": 2 if exchange else 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "1" * 5000])
+def test_numbers_that_are_not_finite_json_are_refused(number, tmp_path):
+    pf.save({"x": 1.5}, tmp_path / "m")
+    _rewrite(tmp_path / "m", lambda d: d["model"]["dict"].update(x="NUMBER"), number)
+    for read in (pf.load, describe):
+        with pytest.raises(ModelFileError):
+            read(tmp_path / "m")
+
+
+def test_what_is_saved_can_be_loaded(tmp_path):
+    values = {
+        "floats": [float("inf"), float("-inf"), 0.1 + 0.2, 5e-324],
+        "swapped": np.arange(3, dtype=">f8"),
+        "scalar": np.array(3.0),
+        "empty": np.zeros((0, 3), np.int8),
+        "transposed": np.arange(6, dtype=np.uint32).reshape(2, 3).T,
+        "half": jnp.ones(2, jnp.bfloat16),
+        "flags": np.array([True, False]),
+    }
+    pf.save(values, tmp_path / "m")
+    again = pf.load(tmp_path / "m")
+    assert again.pop("floats") == values["floats"]
+    for name, array in again.items():
+        assert array.dtype == values[name].dtype.newbyteorder("=")
+        assert array.shape == values[name].shape
+        np.testing.assert_array_equal(array, values[name])
+
+
+def test_what_could_not_be_loaded_is_not_saved(tmp_path):
+    deep = pf.transforms.Affine(jnp.ones(2), jnp.ones(2))
+    for _ in range(120):
+        deep = pf.transforms.Invert(deep)
+    flow = pf.Pushforward(pf.transforms.LU(2), pf.densities.StandardNormal(2))
+    torn = eqx.tree_at(lambda m: m.transform, flow, pf.transforms.LU(3))
+    for thing, message in [
+        (deep, "deeply"),
+        (torn, "equal sizes|dim 3"),
+        ({"a": np.ones(2, complex)}, "complex"),
+        ({"a": np.array(["a"])}, "U1"),
+    ]:
+        with pytest.raises(OptionError, match=message):
+            pf.save(thing, tmp_path / "m")
+    assert not list(tmp_path.iterdir())
+
+
 def test_float64_arrays_keep_their_type(tmp_path):
     with jax.enable_x64(True):
         thing = pf.transforms.Affine(jnp.ones(2), jnp.full(2, 2.0))
@@ -205,8 +279,13 @@ while True:
 """
 
 
-def test_kill_leaves_a_whole_model_or_none(tmp_path, rng):
+def test_kill_leaves_a_whole_model(tmp_path, rng):
+    """Where names swap in one step the target is never missing; elsewhere it is whole or absent."""
     target = tmp_path / "m"
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    one_step = files._exchanged(tmp_path / "one", tmp_path / "other")
+    pf.save(pf.models.maf(64, key=jax.random.key(0), hidden=(8,)), target)
     environment = {**os.environ, "PUSHFORWARD_TYPECHECK": "0"}
     for _ in range(3):
         child = subprocess.Popen(
@@ -217,5 +296,5 @@ def test_kill_leaves_a_whole_model_or_none(tmp_path, rng):
         child.send_signal(signal.SIGKILL)
         child.wait()
         child.stdout.close()
-        if target.exists():
+        if one_step or target.exists():
             assert pf.load(target).dim == 64

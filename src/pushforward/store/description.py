@@ -29,8 +29,8 @@ def describe(path: str | Path) -> dict[str, Any]:
             "sha256": {name: digest for digest, name in sums},
             "bytes": sum((folder / name).stat().st_size for name in (MODEL, PARAMS)),
         }
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ModelFileError(f"{path}: a structure that lacks {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise ModelFileError(f"{path}: a structure that cannot be read: {error}") from error
 
 
 def _plain(tree: Any) -> Any:

@@ -1,10 +1,13 @@
 """The files of a model directory: written whole or not at all, checked before anything is read."""
 
 import contextlib
+import ctypes
 import hashlib
 import json
+import math
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +19,8 @@ FORMAT = "pushforward-model"
 SCHEMA_VERSION = 1
 MODEL, PARAMS, SUMS = "model.json", "params.safetensors", "SHA256SUMS"
 _FILES = (MODEL, PARAMS, SUMS)
+_AT_CWD, _EXCHANGE = -100, 2
+"""Linux's `AT_FDCWD` and `RENAME_EXCHANGE`, for `renameat2`."""
 
 
 @contextlib.contextmanager
@@ -84,8 +89,8 @@ def read_verified(path: Path) -> tuple[dict[str, Any], Path]:
         )
     try:
         sums = (path / SUMS).read_text()
-        data = json.loads((path / MODEL).read_bytes()) if sums == _sums(path) else None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        data = _parsed((path / MODEL).read_bytes()) if sums == _sums(path) else None
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelFileError(f"{path}: {error}", "readable files") from error
     if data is None:
         raise ModelFileError(
@@ -110,6 +115,17 @@ def unwritable(path: Path, error: OSError) -> OutputError:
     )
 
 
+def _parsed(text: bytes) -> Any:
+    """Return strict JSON: no NaN, no infinity, written out or by overflow."""
+    return json.loads(text, parse_constant=_finite, parse_float=_finite)
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(float(text)):
+        raise ValueError(f"{text} is not a finite JSON number")
+    return float(text)
+
+
 def _sums(folder: Path) -> str:
     lines = []
     for name in (MODEL, PARAMS):
@@ -119,19 +135,37 @@ def _sums(folder: Path) -> str:
 
 
 def _swap(new: Path, path: Path) -> None:
-    """Put `new` at `path`; what stood there goes only once the new one stands."""
+    """Put `new` at `path`; what stood there goes only once the new one stands.
+
+    One exchange where the system has it, so that at any moment one whole model has the name;
+    what stood there is then under the name of `new`. Elsewhere two renames, undone on failure.
+    """
     if not path.exists():
         new.rename(path)
         return
+    if _exchanged(new, path):
+        return
     old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-    path.rename(old / "model")
     try:
+        path.rename(old / "model")
         new.rename(path)
-    except OSError:
-        (old / "model").rename(path)
+    except BaseException:
+        if (old / "model").exists() and not path.exists():
+            (old / "model").rename(path)
+        with contextlib.suppress(OSError):
+            old.rmdir()
         raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Swap two names in one step; False where the system or the file system cannot."""
+    if sys.platform != "linux":
+        return False
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    if rename is None:
+        return False
+    return rename(_AT_CWD, os.fsencode(one), _AT_CWD, os.fsencode(other), _EXCHANGE) == 0
 
 
 def _sync(path: Path) -> None:

@@ -11,10 +11,12 @@ import numpy as np
 import numpyro.distributions
 from sklearn.base import BaseEstimator
 
-from pushforward.core.errors import ModelFileError, OptionError
+from pushforward.core.errors import ModelFileError, OptionError, PushforwardError
 from pushforward.store.registry import NUMPYRO, class_of, name_of
 
 _MAX_DEPTH = 100
+_INVALID = (PushforwardError, TypeError, ValueError, AttributeError, IndexError)
+"""What a constructor or a class's own check raises on fields that make no sense."""
 
 
 def to_tree(value: Any) -> tuple[Any, dict[str, np.ndarray]]:
@@ -25,7 +27,7 @@ def to_tree(value: Any) -> tuple[Any, dict[str, np.ndarray]]:
     OptionError : the value holds something that is not data (a function, a class of the user's).
     """
     arrays: dict[str, np.ndarray] = {}
-    return _encode(value, arrays), arrays
+    return _encode(value, arrays, 0), arrays
 
 
 def from_tree(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
@@ -37,21 +39,27 @@ def from_tree(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
     return value
 
 
-def _encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+def _encode(value: Any, arrays: dict[str, np.ndarray], depth: int) -> Any:
+    if depth > _MAX_DEPTH:
+        raise OptionError(
+            "a model that is nested too deeply to save",
+            f"{_MAX_DEPTH} levels at most",
+            "put the layers side by side in one Chain",
+        )
     if value is None or isinstance(value, bool | str) or type(value) is int:
         return value
     if type(value) is float:
         return value if math.isfinite(value) else {"float": repr(value)}
     if isinstance(value, np.bool_ | np.integer | np.floating):
-        return _encode(value.item(), arrays)
+        return _encode(value.item(), arrays, depth)
     if isinstance(value, jax.Array | np.ndarray):
         return _encode_array(value, arrays)
     if isinstance(value, list | tuple):
         kind = "tuple" if isinstance(value, tuple) else "list"
-        return {kind: [_encode(item, arrays) for item in value]}
+        return {kind: [_encode(item, arrays, depth + 1) for item in value]}
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {"dict": {key: _encode(item, arrays) for key, item in value.items()}}
-    return _encode_object(value, arrays)
+        return {"dict": {key: _encode(item, arrays, depth + 1) for key, item in value.items()}}
+    return _encode_object(value, arrays, depth)
 
 
 def _encode_array(value: Any, arrays: dict[str, np.ndarray]) -> Any:
@@ -62,16 +70,19 @@ def _encode_array(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         if not all(isinstance(item, str) for item in array.flat):
             raise OptionError(f"an array of {array.dtype}", "numbers, or strings")
         return {"strings": array.tolist()}
+    if array.dtype.kind not in "biufV" or array.dtype.names is not None:
+        raise OptionError(f"an array of {array.dtype} in a model to save", "real numbers or flags")
     name = f"a{len(arrays)}"
-    arrays[name] = array.copy(order="C")
+    array = array.astype(array.dtype.newbyteorder("="), order="C")
+    arrays[name] = array
     kind = "jax" if isinstance(value, jax.Array) else "numpy"
     return {"array": name, "kind": kind, "dtype": str(array.dtype), "shape": list(array.shape)}
 
 
-def _encode_object(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+def _encode_object(value: Any, arrays: dict[str, np.ndarray], depth: int) -> Any:
     cls = type(value)
     if isinstance(value, numpyro.distributions.Distribution):
-        return _encode_law(value, arrays)
+        return _encode_law(value, arrays, depth)
     name = name_of(cls)
     if name is None:
         raise OptionError(
@@ -83,17 +94,31 @@ def _encode_object(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         fitted = {k: v for k, v in vars(value).items() if k.endswith("_")}
         return {
             "class": name,
-            "options": {k: _encode(v, arrays) for k, v in value.get_params(deep=False).items()},
-            "fitted": {k: _encode(v, arrays) for k, v in fitted.items()},
+            "options": {
+                k: _encode(v, arrays, depth + 1) for k, v in value.get_params(deep=False).items()
+            },
+            "fitted": {k: _encode(v, arrays, depth + 1) for k, v in fitted.items()},
         }
-    fields = dataclasses.fields(value)
-    return {
-        "class": name,
-        "fields": {field.name: _encode(getattr(value, field.name), arrays) for field in fields},
-    }
+    try:
+        _check(value)
+    except _INVALID as error:
+        raise OptionError(
+            f"a {name} that breaks its own rules: {error}", "a valid model"
+        ) from error
+    names = [field.name for field in dataclasses.fields(value)]
+    fields = {key: _encode(getattr(value, key), arrays, depth + 1) for key in names}
+    return {"class": name, "fields": fields}
 
 
-def _encode_law(law: Any, arrays: dict[str, np.ndarray]) -> Any:
+def _check(value: Any) -> None:
+    """Run the checks of its fields that a class's `__init__` would have run."""
+    for name in ("__post_init__", "__check_init__"):
+        check = getattr(value, name, None)
+        if check is not None:
+            check()
+
+
+def _encode_law(law: Any, arrays: dict[str, np.ndarray], depth: int) -> Any:
     """Return a NumPyro distribution as its arguments, if those rebuild it exactly."""
     cls = type(law)
     names = [p for p in inspect.signature(cls).parameters if p != "validate_args"]
@@ -110,7 +135,7 @@ def _encode_law(law: Any, arrays: dict[str, np.ndarray]) -> Any:
             f"a NumPyro {cls.__name__} in a model to save",
             "a public numpyro distribution that its arguments rebuild",
         )
-    fields = {name: _encode(value, arrays) for name, value in arguments.items()}
+    fields = {name: _encode(value, arrays, depth + 1) for name, value in arguments.items()}
     return {"class": NUMPYRO + cls.__name__, "fields": fields}
 
 
@@ -166,7 +191,7 @@ def _decode_object(name: str, fields: dict[str, Any]) -> Any:
             raise ModelFileError(f"a model file that names {name!r}", "a NumPyro distribution")
         try:
             return cls(**fields)
-        except TypeError as error:
+        except _INVALID as error:
             raise ModelFileError(f"arguments of {name}: {error}") from error
     cls = class_of(name)
     if not dataclasses.is_dataclass(cls):
@@ -177,6 +202,10 @@ def _decode_object(name: str, fields: dict[str, Any]) -> Any:
     value = object.__new__(cls)
     for key, item in fields.items():
         object.__setattr__(value, key, item)
+    try:
+        _check(value)
+    except _INVALID as error:
+        raise ModelFileError(f"{name} with fields that do not fit: {error}") from error
     return value
 
 
