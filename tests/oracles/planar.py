@@ -16,14 +16,16 @@ class Moons:
         return arc[side, np.arange(n)] + self.sd * rng.standard_normal((n, 2))
 
     def log_prob(self, x):
-        # Midpoints 0.8 % of the sd apart: the rule is exact to rounding for such a smooth blur.
-        angle = (np.arange(4000) + 0.5) / 4000 * np.pi
-        centres = _arcs(angle).reshape(-1, 2)
+        # Gauss-Legendre nodes at most a third of the sd apart: the integrand is entire, so the
+        # rule is exact to rounding.
+        node, weight = np.polynomial.legendre.leggauss(160)
+        centres = _arcs((node + 1) * np.pi / 2).reshape(-1, 2)
+        share = np.tile(weight / 4, 2)
         out = [
-            logsumexp(-0.5 * ((part[:, None] - centres) ** 2).sum(-1) / self.sd**2, axis=1)
-            for part in np.array_split(x, max(1, len(x) // 200))
+            logsumexp(-0.5 * ((part[:, None] - centres) ** 2).sum(-1) / self.sd**2, 1, share)
+            for part in np.array_split(x, max(1, len(x) // 1000))
         ]
-        return np.concatenate(out) - np.log(len(centres)) - np.log(2 * np.pi * self.sd**2)
+        return np.concatenate(out) - np.log(2 * np.pi * self.sd**2)
 
 
 class EightGaussians:
