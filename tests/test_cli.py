@@ -305,6 +305,18 @@ def test_interrupted_and_killed_fits_leave_no_half_model(folder, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
 
 
+def test_a_bad_cell_far_down_is_found(folder, tmp_path, capfd):
+    """Rows stream in pieces: the message says where the bad row's piece begins."""
+    a = np.zeros(70_000)
+    a[66_000] = np.inf
+    pq.write_table(pa.table({"a": a, "n": np.zeros(70_000, int)}), tmp_path / "t.parquet")
+    assert run("score", folder / "m", tmp_path / "t.parquet", "-o", tmp_path / "s.csv") == 1
+    message = " ".join(capfd.readouterr().err.split())
+    assert "column 'a', row 464: inf" in message
+    assert "counting from row 65536 of the table" in message
+    assert not (tmp_path / "s.csv").exists()
+
+
 def test_gzip_semicolon_decimal_comma(tmp_path, rng):
     rows = "\n".join(f"{a:.3f};{b:.2f}".replace(".", ",") for a, b in rng.normal(size=(80, 2)))
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(("\ufeffx;y\n" + rows).encode()))

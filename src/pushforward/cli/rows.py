@@ -1,5 +1,7 @@
 """Commands that stream rows: score, sample, transform, inverse-transform."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -17,6 +19,7 @@ from pushforward.cli.options import (
     Threads,
 )
 from pushforward.cli.show import console, print_json
+from pushforward.core.errors import DataError
 
 
 def score(
@@ -41,7 +44,8 @@ def score(
         estimator = load(model_dir)
         rows, finite, total, squares = 0, 0, 0.0, 0.0
         for piece in stream_table(table):
-            log_prob = estimator.score_samples(piece)
+            with _counted_from(rows):
+                log_prob = estimator.score_samples(piece)
             position = np.arange(rows, rows + len(log_prob))
             p_value = estimator.p_values_of(log_prob)
             writer.write(pa.table({"row": position, "log_prob": log_prob, "p_value": p_value}))
@@ -109,7 +113,8 @@ def transform(
         estimator = load(model_dir)
         rows = 0
         for piece in stream_table(table):
-            writer.write(estimator.transform(piece))
+            with _counted_from(rows):
+                writer.write(estimator.transform(piece))
             rows += piece.num_rows
     console(quiet).print(f"Transformed {rows:,} rows. Wrote {output}")
     if json:
@@ -136,8 +141,21 @@ def inverse_transform(
         names = list(estimator.get_feature_names_out())
         rows = 0
         for piece in stream_table(table, columns=names):
-            writer.write(estimator.inverse_transform(piece))
+            with _counted_from(rows):
+                writer.write(estimator.inverse_transform(piece))
             rows += piece.num_rows
     console(quiet).print(f"Transformed {rows:,} rows. Wrote {output}")
     if json:
         print_json({"output": output, "rows": rows}, output)
+
+
+@contextlib.contextmanager
+def _counted_from(first: int) -> Iterator[None]:
+    """Say where a piece of the table begins when one of its cells is refused."""
+    try:
+        yield
+    except DataError as error:
+        if not first:
+            raise
+        given = f"{error.given}, counting from row {first} of the table"
+        raise type(error)(given, error.expected, error.fix) from error

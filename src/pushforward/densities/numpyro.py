@@ -53,8 +53,14 @@ class NumPyroDensity(Density):
         return bool(self.distribution.value.event_shape)
 
     def _log_prob(self, x: Features, context: Context) -> DLogp:
-        rows = jnp.moveaxis(x, 0, -1)
-        return self.distribution.value.log_prob(rows if self._is_vector else rows[..., 0])
+        law = self.distribution.value
+        rows = jnp.moveaxis(x, 0, -1) if self._is_vector else x[0]
+        inside = law.support(rows)
+        kept = inside[..., None] if self._is_vector else inside
+        # NumPyro's formulas hold inside the support only; outside it the density is zero.
+        log_p = law.log_prob(jnp.where(kept, rows, law.support.feasible_like(rows)))
+        unknown = jnp.isnan(x).any(0)
+        return jnp.where(unknown, jnp.nan, jnp.where(inside, log_p, -jnp.inf))
 
     def _sample(self, key: Key, n: int, context: Context) -> Features:
         rows = self.distribution.value.sample(key, (n,))

@@ -1,6 +1,7 @@
 """Which models a table's size calls for, and how each is built around its columns."""
 
 import dataclasses
+import math
 from typing import Any
 
 import equinox as eqx
@@ -13,6 +14,7 @@ from pushforward.core.bases import Density, Transform
 from pushforward.densities.pushforward import Pushforward
 from pushforward.densities.standard import StandardNormal
 from pushforward.fitting.moments import gaussian_moments
+from pushforward.fitting.plan import make_plan
 from pushforward.models.registry import build
 from pushforward.transforms.compose import Chain, Frozen, Invert
 from pushforward.transforms.linear import Triangular
@@ -47,8 +49,8 @@ class Candidate:
 def candidates(model: str, n: int, dim: int) -> tuple[Candidate, ...]:
     """Return the flows to try on n training rows of dim columns, besides the Gaussian.
 
-    Dropout grows as rows get fewer, so that small tables are not learned by heart; epochs shrink
-    as rows get more, so that the number of steps stays.
+    Dropout grows as rows get fewer, so that small tables are not learned by heart. Below eight
+    columns a step is cheap, and up to twice as many are taken.
     """
     if model == "gaussian" or n < MIN_FLOW_ROWS:
         return ()
@@ -57,7 +59,8 @@ def candidates(model: str, n: int, dim: int) -> tuple[Candidate, ...]:
     if model == "auto":
         model = "nsf"
         options["coupling"] = dim >= _WIDE
-    return (Candidate(model, tuple(options.items()), dropout=dropout, learning_rate=4e-3),)
+    epochs = math.ceil(make_plan(n).max_epochs * min(2.0, max(1.0, 8 / dim) ** 0.5))
+    return (Candidate(model, tuple(options.items()), dropout, 4e-3, epochs),)
 
 
 def gaussian(u: Float[np.ndarray, "n dim"], weights: Float[np.ndarray, " n"]) -> Pushforward:

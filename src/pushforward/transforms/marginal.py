@@ -15,6 +15,7 @@ from pushforward.core.evidence import Evidence
 from pushforward.core.numerics import log_cosh
 from pushforward.core.parameters import Buffer
 from pushforward.core.types import Context, DLogp, Features, Key
+from pushforward.transforms.rational_quadratic import log_slope, rise, solve
 
 WARPS = ("identity", "arcsinh", "above", "below", "between")
 
@@ -169,12 +170,7 @@ class MarginalSpline(Transform):
         low, inside, (x0, z0, d0, x1, z1, d1) = self._bin(self.z.value, z)
         width, height = x1 - x0, z1 - z0
         s = height / width
-        u = d0 + d1 - 2 * s
-        dz = jnp.clip(z - z0, 0, height)
-        # The same cancellation-free root as in RationalQuadraticSpline.forward.
-        a, b, c = height * (s - d0) + dz * u, height * d0 - dz * u, -s * dz
-        root = jnp.sqrt(jnp.maximum(b * b - 4 * a * c, float(jnp.finfo(z.dtype).tiny)))
-        t = jnp.clip(-2 * c / (b + root), 0, 1)
+        t = solve(jnp.clip(z - z0, 0, height), height, s, d0, d1)
         beyond = jnp.where(low, x0 + (z - z0) / d0, x1 + (z - z1) / d1)
         x = jnp.where(inside, x0 + t * width, beyond)
         return x, _log_slope(low, inside, t, s, d0, d1)
@@ -186,10 +182,8 @@ class MarginalSpline(Transform):
         width, height = x1 - x0, z1 - z0
         s = height / width
         t = jnp.clip((x - x0) / width, 0, 1)
-        tt = t * (1 - t)
-        y = z0 + height * (s * t * t + d0 * tt) / (s + (d0 + d1 - 2 * s) * tt)
         beyond = jnp.where(low, z0 + d0 * (x - x0), z1 + d1 * (x - x1))
-        z = jnp.where(inside, y, beyond)
+        z = jnp.where(inside, z0 + rise(t, height, s, d0, d1), beyond)
         return z, _log_slope(low, inside, t, s, d0, d1)
 
     def _bin(self, knots: Array, value: Features) -> tuple:
@@ -209,7 +203,5 @@ class MarginalSpline(Transform):
 
 
 def _log_slope(low: Array, inside: Array, t: Array, s: Array, d0: Array, d1: Array) -> DLogp:
-    o, tt = 1 - t, t * (1 - t)
-    numerator = d1 * t * t + 2 * s * tt + d0 * o * o
-    within = jnp.log(numerator * jnp.square(s / (s + (d0 + d1 - 2 * s) * tt)))
-    return jnp.where(inside, within, jnp.log(jnp.where(low, d0, d1))).sum(0)
+    beyond = jnp.log(jnp.where(low, d0, d1))
+    return jnp.where(inside, log_slope(t, s, d0, d1), beyond).sum(0)

@@ -14,6 +14,7 @@ from pushforward.core.border import align
 from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
 from pushforward.core.types import Context, DLogp, Features, Key
+from pushforward.transforms.rational_quadratic import log_slope, rise, solve
 
 MIN_BIN = 1e-3
 """Least bin width and height as a share of the box, so that no slope h/w leaves [1e-3, 1e3]."""
@@ -27,10 +28,7 @@ _UNIT_SLOPE = math.log(math.expm1(1 - MIN_SLOPE))
 class RationalQuadraticSpline(Transform):
     r"""Bend each feature by a monotone rational-quadratic spline on [−B, B], identity outside.
 
-    In bin k with width w, height h, s = h/w, edge slopes d₀, d₁ and t = (x − x_k)/w ∈ [0, 1]:
-
-    z = z_k + h (s t² + d₀ t(1−t)) / (s + (d₀ + d₁ − 2s) t(1−t)),
-    dz/dx = s² (d₁ t² + 2 s t(1−t) + d₀ (1−t)²) / (s + (d₀ + d₁ − 2s) t(1−t))².
+    Between knots as in `rational_quadratic`, with z rising in x and knots (x_k, z_k).
 
     `inverse` (data → latent) evaluates this; `forward` solves the quadratic.
 
@@ -69,18 +67,9 @@ class RationalQuadraticSpline(Transform):
         y = jnp.clip(z, -self.bound, self.bound)
         x_low, y_low, width, height, d0, d1 = self._bin(y, by_height=True)
         s = height / width
-        u = d0 + d1 - 2 * s
-        dy = jnp.clip(y - y_low, 0, height)
-        # t solves a t² + b t + c = 0. With b > 0 > c the root −2c/(b + √(b² − 4ac)) cancels
-        # nothing; b = h d₀ − dy u ≥ 0 follows from 0 ≤ dy ≤ h, and b² − 4ac ≥ 0 holds exactly,
-        # so the floor only removes rounding (and keeps the square root's gradient finite).
-        a = height * (s - d0) + dy * u
-        b = height * d0 - dy * u
-        c = -s * dy
-        root = jnp.sqrt(jnp.maximum(b * b - 4 * a * c, _tiny(y)))
-        t = jnp.clip(-2 * c / (b + root), 0, 1)
+        t = solve(jnp.clip(y - y_low, 0, height), height, s, d0, d1)
         x = jnp.where(inside, x_low + t * width, z)
-        return x, jnp.where(inside, _log_slope(t, s, d0, d1), 0.0).sum(0)
+        return x, jnp.where(inside, log_slope(t, s, d0, d1), 0.0).sum(0)
 
     def inverse(
         self, x: Features, context: Context = None, *, key: Key = None
@@ -90,10 +79,8 @@ class RationalQuadraticSpline(Transform):
         x_low, y_low, width, height, d0, d1 = self._bin(v, by_height=False)
         s = height / width
         t = jnp.clip((v - x_low) / width, 0, 1)
-        tt = t * (1 - t)
-        y = y_low + height * (s * t * t + d0 * tt) / (s + (d0 + d1 - 2 * s) * tt)
-        z = jnp.where(inside, y, x)
-        return z, jnp.where(inside, _log_slope(t, s, d0, d1), 0.0).sum(0)
+        z = jnp.where(inside, y_low + rise(t, height, s, d0, d1), x)
+        return z, jnp.where(inside, log_slope(t, s, d0, d1), 0.0).sum(0)
 
     def _bin(self, v: Features, by_height: bool) -> tuple[Features, ...]:
         """Return the left edges, sizes and edge slopes of the bins that hold `v`."""
@@ -151,17 +138,3 @@ def _pick(beyond: list[Array], values: list[Array]) -> Array:
     for passed, value in zip(beyond, values[1:], strict=True):
         out = jnp.where(passed, value, out)
     return out
-
-
-def _log_slope(t: Array, s: Array, d0: Array, d1: Array) -> Array:
-    # Numerator ≥ min(d₀, d₁, s) and denominator ≥ min(s, (d₀ + d₁)/2 ...) stay above 1e-6 of the
-    # box by MIN_BIN and MIN_SLOPE, so both logarithms are finite.
-    o = 1 - t
-    tt = t * o
-    denominator = s + (d0 + d1 - 2 * s) * tt
-    numerator = d1 * t * t + 2 * s * tt + d0 * o * o
-    return jnp.log(numerator * jnp.square(s / denominator))
-
-
-def _tiny(x: Array) -> float:
-    return float(jnp.finfo(x.dtype).tiny)
