@@ -7,10 +7,10 @@ import zlib
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "")
-    # Two devices, so that sharding can be tested; light optimization, because tests compile
-    # thousands of small programs and run each of them once.
+    # Two devices, so that sharding can be tested; no optimization, because tests compile
+    # thousands of small programs and run each of them once (a third less time, measured).
     + " --xla_force_host_platform_device_count=2"
-    + " --xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true"
+    + " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 )
 
 import jaxtyping
