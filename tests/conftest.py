@@ -5,12 +5,13 @@ import secrets
 import zlib
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "")
-    # Two devices, so that sharding can be tested; no optimization, because tests compile
-    # thousands of small programs and run each of them once (a third less time, measured).
-    + " --xla_force_host_platform_device_count=2"
-    + " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+# Two devices, so that sharding can be tested; no optimization, because tests compile thousands
+# of small programs and run each of them once (a third less time, measured). Set XLA_FLAGS
+# yourself for tests that run longer than they compile.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_force_host_platform_device_count=2"
+    " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
 )
 
 import jaxtyping
