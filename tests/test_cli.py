@@ -305,6 +305,16 @@ def test_interrupted_and_killed_fits_leave_no_half_model(folder, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
 
 
+def test_columns_dropped_at_fit_are_ignored_later(folder, tmp_path):
+    assert run("score", folder / "m", folder / "t.parquet", "-o", tmp_path / "s.csv") == 0
+    alone = pq.read_table(folder / "t.parquet").select(["a", "n"])
+    pq.write_table(alone, tmp_path / "alone.parquet")
+    assert run("score", folder / "m", tmp_path / "alone.parquet", "-o", tmp_path / "t.csv") == 0
+    assert (tmp_path / "s.csv").read_bytes() == (tmp_path / "t.csv").read_bytes()
+    pq.write_table(alone.select(["n", "a"]), tmp_path / "order.parquet")
+    assert run("score", folder / "m", tmp_path / "order.parquet", "-o", tmp_path / "u.csv") == 1
+
+
 def test_a_bad_cell_far_down_is_found(folder, tmp_path, capfd):
     """Rows stream in pieces: the message says where the bad row's piece begins."""
     a = np.zeros(70_000)

@@ -181,3 +181,78 @@ def test_a_flow_survives_huge_cells(rng):
     est = pf.DensityEstimator("maf", random_state=0, max_epochs=1).fit(rows)
     assert np.isfinite(est.score_samples(rows)).all()
     assert np.isfinite(est.sample(20, random_state=0)).all()
+
+
+def test_weighted_p_values_are_counts_of_repeated_rows_at_most(rng):
+    """A new row weighs as much as the heaviest: p is at least the share of weight below it."""
+    calibration, weights = np.sort(rng.normal(size=50)), rng.uniform(0.1, 5.0, 50)
+    scores = rng.normal(size=20)
+    share = np.array([weights[calibration <= s].sum() for s in scores]) / weights.sum()
+    p = conformal_p_values(scores, calibration, weights)
+    assert (p >= share).all()
+    assert (p <= 1).all()
+    assert (p >= weights.max() / (weights.sum() + weights.max()) - 1e-12).all()
+
+
+def test_rows_of_no_weight_change_nothing(rng):
+    rows, weights = rng.normal(size=(300, 2)), np.ones(300)
+    weights[200:] = 0
+    rows[200:] += 50
+    whole = pf.DensityEstimator("gaussian", random_state=0).fit(rows, sample_weight=weights)
+    alone = pf.DensityEstimator("gaussian", random_state=0).fit(rows[:200])
+    np.testing.assert_allclose(whole.score_samples(rows), alone.score_samples(rows), rtol=1e-4)
+    assert whole.card_["baselines"].keys() == alone.card_["baselines"].keys()
+    np.testing.assert_array_equal(whole.calibration_, alone.calibration_)
+
+
+def test_baselines_learn_from_weights(rng):
+    """Half the rows, with nearly all of the weight, lie elsewhere: the baselines follow them."""
+    rows = np.concatenate([rng.normal(0, 1, (2000, 1)), rng.normal(30, 1, (2000, 1))])
+    weights = np.repeat([1e-6, 1.0], 2000)
+    card = pf.DensityEstimator("gaussian", random_state=0).fit(rows, sample_weight=weights).card_
+    truth = -0.5 * np.log(2 * np.pi * np.e)
+    for name, nats in card["baselines"].items():
+        assert abs(nats - truth) < 0.15, name
+    assert abs(card["holdout_nats"] - truth) < 0.15
+
+
+def test_cross_fitted_baselines_choose_their_sizes(rng):
+    """Two far clusters in 80 rows: a mixture chosen by validation is no single Gaussian."""
+    rows = rng.normal(size=(80, 1)) + np.repeat([0.0, 40.0], 40)[:, None]
+    baselines = pf.DensityEstimator("gaussian", random_state=0).fit(rows).card_["baselines"]
+    assert baselines["gmm"] > baselines["gaussian"] + 1.0
+
+
+@pytest.mark.parametrize("low", [0.0, None])
+def test_a_bounded_gaussian_stays_inside(low, rng):
+    """Even the Gaussian gives no mass beyond a declared bound, and its mass there is one."""
+    rows = rng.exponential(size=(400, 1))
+    declared = None if low is None else {"x0": {"low": low}}
+    est = pf.DensityEstimator("gaussian", schema=declared, random_state=0).fit(rows)
+    sampled = est.sample(5000, random_state=0)
+    assert (sampled.min() > 0) == (low is not None)
+    edges = np.linspace(0, 60, 200_001) if low is not None else np.linspace(-60, 60, 200_001)
+    middle = (edges[1:] + edges[:-1]) / 2
+    total = (np.exp(est.score_samples(middle[:, None])) * np.diff(edges)).sum()
+    assert abs(total - 1) < 0.005
+    if low is not None:
+        assert (est.score_samples(np.array([[-1.0], [-1e-3]])) == -np.inf).all()
+
+
+def test_a_bound_out_of_reach_bends_nothing(rng):
+    """Air pressure is positive, and no row is within a thousand spreads of zero."""
+    rows = 101_325 + 5 * rng.normal(size=(500, 1))
+    est = pf.DensityEstimator(
+        "gaussian", schema={"x0": {"low": 0.0}}, random_state=0, float64=False
+    ).fit(rows)
+    truth = -0.5 * np.log(2 * np.pi * np.e * 25)
+    assert abs(est.score(rows) - truth) < 0.1
+
+
+def test_capped_values_are_learned(rng):
+    """A grid whose upper bound holds many rows: no learning step is lost to rounding."""
+    rows = np.round(np.minimum(rng.exponential(size=(500, 1)), 1.0), 5)
+    declared = {"x0": {"low": 0.0, "high": 1.0}}
+    est = pf.DensityEstimator("nsf", schema=declared, random_state=0, max_epochs=3).fit(rows)
+    assert sum(est.card_["history"]["skipped"]) == 0
+    assert np.isfinite(est.card_["holdout_nats"])

@@ -126,3 +126,10 @@ def test_number_of_pairs():
     assert len(default) == 79
     assert {name.split("-")[1] for name in default} == set(CASES)
     assert {name.split("-")[0] for name in default} == {law.name for law in GRID}
+
+
+def test_supports_are_named():
+    """A case says "real" exactly where its support has no ends."""
+    for name, case in CASES.items():
+        thing = case.make(jax.random.key(0))
+        assert (thing.support == "real") == (not np.isfinite(case.edges).any()), name

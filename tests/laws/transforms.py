@@ -67,6 +67,7 @@ def _check_round_trip(t, x, context):
     values, _ = forward(t, moved.reshape(dim, -1), contexts)
     change = np.abs(np.asarray(values).reshape(dim, dim, 2, n) - np.asarray(back)[:, None, None])
     slack = 3 * change.max(2).sum(1) + 300 * eps * (np.abs(np.asarray(x)) + 1)
+    assert np.isfinite(slack).all()
     error = np.abs(np.asarray(back - x))
     bad = ~(error <= slack)
     assert not bad.any(), (type(t), error[bad][:3], slack[bad][:3], x[:, bad.any(0)][:, :3].T)

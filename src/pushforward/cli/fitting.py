@@ -120,6 +120,8 @@ def report(
     from pushforward.tables import read_table
     from pushforward.tables.writing import check_output
 
+    if output == "-":
+        raise typer.BadParameter("a report is a page: name a file, -o report.html")
     check_output(output, overwrite)
     estimator = load(model_dir)
     data = read_table(table, columns=estimator.schema_.names)

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,11 @@ from pushforward.cli.options import (
 )
 from pushforward.cli.show import console, print_json
 from pushforward.core.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pushforward.estimators import DensityEstimator
 
 
 def score(
@@ -45,7 +50,7 @@ def score(
         rows, finite, total, squares = 0, 0, 0.0, 0.0
         for piece in stream_table(table):
             with _counted_from(rows):
-                log_prob = estimator.score_samples(piece)
+                log_prob = estimator.score_samples(_known(piece, estimator))
             position = np.arange(rows, rows + len(log_prob))
             p_value = estimator.p_values_of(log_prob)
             writer.write(pa.table({"row": position, "log_prob": log_prob, "p_value": p_value}))
@@ -55,7 +60,10 @@ def score(
     mean = total / finite if finite else float("nan")
     variance = max(squares / finite - mean**2, 0.0) if finite else float("nan")
     se = (variance / max(finite - 1, 1)) ** 0.5
-    console(quiet).print(f"Scored {rows:,} rows: mean {mean:.4f} ± {se:.4f} nats. Wrote {output}")
+    lost = f" (without {rows - finite:,} rows of density zero)" if rows > finite else ""
+    console(quiet).print(
+        f"Scored {rows:,} rows: mean {mean:.4f} ± {se:.4f} nats{lost}. Wrote {output}"
+    )
     if json:
         document = {"rows": rows, "mean_log_prob": mean, "se": se, "n_nonfinite": rows - finite}
         print_json({"output": output, **document}, output)
@@ -114,7 +122,7 @@ def transform(
         rows = 0
         for piece in stream_table(table):
             with _counted_from(rows):
-                writer.write(estimator.transform(piece))
+                writer.write(estimator.transform(_known(piece, estimator)))
             rows += piece.num_rows
     console(quiet).print(f"Transformed {rows:,} rows. Wrote {output}")
     if json:
@@ -147,6 +155,12 @@ def inverse_transform(
     console(quiet).print(f"Transformed {rows:,} rows. Wrote {output}")
     if json:
         print_json({"output": output, "rows": rows}, output)
+
+
+def _known(piece: "pa.Table", estimator: "DensityEstimator") -> "pa.Table":
+    """Leave out what the model was not fitted on (dropped columns, weights); the order stays."""
+    names = estimator.schema_.names
+    return piece.select([name for name in piece.column_names if name in names])
 
 
 @contextlib.contextmanager

@@ -40,7 +40,11 @@ def fit_summary(card: dict[str, Any], columns: list[dict[str, Any]]) -> list[Tab
     )
     for name, nats in card["baselines"].items():
         error = card["baseline_se"].get(name)
-        shown = ("failed", "", "") if nats is None else (f"{nats:.3f}", f"{error:.3f}", "exact")
+        shown = (
+            ("failed", "", "")
+            if nats is None
+            else (f"{nats:.3f}", f"{error:.3f}", card["evidence"])
+        )
         held.add_row(f"baseline: {name}", *shown)
     return [kinds, held]
 

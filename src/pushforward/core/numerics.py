@@ -4,7 +4,10 @@ import math
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float
+
+from pushforward.core.errors import OptionError
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -21,6 +24,13 @@ def positive(raw: Float[Array, "..."]) -> Float[Array, "..."]:
     in float32.
     """
     return jax.nn.softplus(raw + _UNIT_OFFSET) + MIN_SCALE
+
+
+def checked_scale(scale: Float[Array, "..."], name: str) -> Float[Array, "..."]:
+    """Return a scale that `positive` can represent, or say which one it cannot."""
+    if not isinstance(scale, Tracer) and not bool((scale > MIN_SCALE).all()):
+        raise OptionError(f"{name} with entries down to {scale.min():g}", f"above {MIN_SCALE:g}")
+    return scale
 
 
 def positive_inverse(scale: Float[Array, "..."]) -> Float[Array, "..."]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, PyTree
+from jaxtyping import PyTree
 
 
 class Buffer(eqx.Module):
@@ -33,11 +33,6 @@ def combine(params: PyTree, rest: PyTree) -> PyTree:
 def count_parameters(model: PyTree) -> int:
     """Count the trainable numbers of a model."""
     return sum(leaf.size for leaf in jax.tree.leaves(partition(model)[0]))
-
-
-def trainable_leaves(model: PyTree) -> list[Array]:
-    """List the trainable leaves in flattening order."""
-    return jax.tree.leaves(partition(model)[0])
 
 
 def _is_buffer(node: Any) -> bool:

@@ -1,12 +1,14 @@
 """Any NumPyro distribution as a fixed density."""
 
+import re
 from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpyro.distributions as dist
 
 from pushforward.core.bases import Density
-from pushforward.core.errors import ShapeError
+from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence
 from pushforward.core.parameters import Buffer
 from pushforward.core.types import Context, DLogp, Features, Key
@@ -23,6 +25,7 @@ class NumPyroDensity(Density):
     Raises
     ------
     ShapeError : the distribution is a batch of laws, or its event is not a vector.
+    OptionError : it has no normalized density (discrete, improper or a point mass).
     """
 
     distribution: Buffer
@@ -36,6 +39,11 @@ class NumPyroDensity(Density):
                 "batch_shape () and event_shape () or (dim,)",
                 "call .to_event(1) on the distribution",
             )
+        law = distribution.support
+        if law.is_discrete or isinstance(
+            distribution, dist.ImproperUniform | dist.Delta | dist.Unit
+        ):
+            raise OptionError(f"a {type(distribution).__name__}", "a law with a normalized density")
         self.distribution = Buffer(jax.tree.map(jnp.asarray, distribution))
 
     @property
@@ -46,7 +54,7 @@ class NumPyroDensity(Density):
     def support(self) -> str:
         constraint = self.distribution.value.support
         name = type(getattr(constraint, "base_constraint", constraint)).__name__
-        return name.strip("_").lower()
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip("_")).lower()
 
     @property
     def _is_vector(self) -> bool:

@@ -43,8 +43,9 @@ class Pushforward(Density):
 
     @property
     def support(self) -> str:
-        bounded = self.transform.support != "real"
-        return self.transform.support if bounded else self.density.support
+        if self.transform.support != "real":
+            return self.transform.support
+        return "real" if self.density.support == "real" else "bounded"
 
     def _log_prob(self, x: Features, context: Context) -> DLogp:
         z, dlogp = self.transform.inverse(x, context if self.transform.context_dim else None)

@@ -92,7 +92,8 @@ class StudentT(Density):
     def __init__(self, dim: int, df: float = 5.0):
         if not df > MIN_DF:
             raise OptionError(f"df={df}", f"df > {MIN_DF}")
-        self.raw_df = jnp.full(dim, jnp.log(jnp.expm1(df - MIN_DF)))
+        excess = df - MIN_DF
+        self.raw_df = jnp.full(dim, excess + jnp.log(-jnp.expm1(-excess)))
 
     @property
     def dim(self) -> int:

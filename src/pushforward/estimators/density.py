@@ -30,7 +30,8 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
     validation : share of rows that choose epoch and model.
     holdout : share of rows that only report and calibrate p-values; small tables are
         cross-fitted instead.
-    max_epochs, max_time : limits on learning, in epochs and in seconds per candidate.
+    max_epochs, max_time : limits on learning, in epochs and in seconds per fit (a cross-fitted
+        table, of a few hundred rows, is fitted six times).
     nodes : quadrature nodes over the cell of a recorded value (1: its midpoint).
     float64 : learn and score in double precision.
     random_state : int for reproducible fits, or a numpy generator, or None.

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, PyTree
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -17,10 +18,11 @@ from pushforward.fitting.loop import State
 from pushforward.fitting.plan import Plan
 
 
-def fingerprint(train: Batch, plan: Plan) -> str:
-    """Return a digest of the data and the plan: a state only goes on with its own."""
+def fingerprint(rows_and_key: tuple[Batch, Batch | None, Array], params: PyTree, plan: Plan) -> str:
+    """Return a digest of data, key, start and plan: a state only goes on with its own."""
+    train, held, key = rows_and_key
     digest = hashlib.sha256(repr(plan).encode())
-    for leaf in jax.tree.leaves(train):
+    for leaf in jax.tree.leaves((train, held, jax.random.key_data(key), params)):
         digest.update(np.asarray(leaf).tobytes())
     return digest.hexdigest()
 
@@ -29,6 +31,7 @@ def write(path: Path, state: State, history: dict[str, list], mark: str) -> None
     """Write the state under a temporary name, then rename it."""
     state = _key_as_data(state)
     leaves = {f"{i:05d}": np.asarray(v) for i, v in enumerate(jax.tree.leaves(state))}
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + f".{os.getpid()}.tmp")
     save_file(leaves, temporary, {"fingerprint": mark, "history": json.dumps(history)})
     temporary.replace(path)

@@ -99,7 +99,6 @@ def fit(
         learning_rate=learning_rate,
         shards=shards,
     )
-    mark = "" if checkpoint is None else store.fingerprint(train, plan)
     train = _scaled(train, train.x.shape[0] / plan.steps)
     blocks = None if held is None else _blocks(_scaled(held, held.x.shape[0]))
     params, rest = partition(model)
@@ -107,6 +106,7 @@ def fit(
     if blocks is not None:
         first = evaluate_once(params, rest, blocks, objective, split_key)
         state = dataclasses.replace(state, best_loss=jnp.where(jnp.isnan(first), jnp.inf, first))
+    mark = "" if checkpoint is None else store.fingerprint((train, blocks, state.key), params, plan)
     resumed = None if checkpoint is None else store.read(checkpoint, state, mark)
     if resumed is not None:
         state, history = resumed
@@ -154,7 +154,8 @@ def fit(
             store.write(checkpoint, state, history, mark)
         else:
             checkpoint.unlink(missing_ok=True)
-    if plan.max_epochs and not np.isfinite(state.best_loss) and int(state.epoch):
+    finite = np.isfinite(state.best_loss) and np.isfinite(history["train"]).any()
+    if int(state.epoch) and not finite:
         raise FitError(
             f"no finite loss in {int(state.epoch)} epochs ({int(state.skipped)} steps skipped)",
             "an objective that is finite on the training rows",

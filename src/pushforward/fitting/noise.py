@@ -21,12 +21,15 @@ class TrainingNoise(eqx.Module):
     dropout : share of hidden units that are silenced, for each row and layer anew.
     cells : width per column over which a recorded value is spread uniformly (dequantization), or
         none. Fresh noise each time a row is seen.
+    low, high : values per column beyond which rounding must not push a spread value.
 
     Source srivastava2014dropout, theis2016note
     """
 
     dropout: float = eqx.field(static=True, default=0.0)
     cells: Float[Array, " dim"] | None = None
+    low: Float[Array, " dim"] | None = None
+    high: Float[Array, " dim"] | None = None
 
     def __call__(self, model: PyTree, batch: Batch, key: Array) -> tuple[PyTree, Batch]:
         gate_key, cell_key = jax.random.split(key)
@@ -34,7 +37,8 @@ class TrainingNoise(eqx.Module):
             model = thin(model, self.dropout, batch.x.shape[0], gate_key)
         if self.cells is not None:
             spread = jax.random.uniform(cell_key, batch.x.shape, batch.x.dtype, -0.5, 0.5)
-            batch = Batch(batch.x + self.cells * spread, batch.context, batch.weights)
+            x = jnp.clip(batch.x + self.cells * spread, self.low, self.high)
+            batch = Batch(x, batch.context, batch.weights)
         return model, batch
 
 

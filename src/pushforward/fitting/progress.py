@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 class EpochBar:
     """Show epochs and losses while a fit runs; silent unless asked for and on a terminal."""
 
-    def __init__(self, total: int, enabled: bool, label: str = "fit"):
+    def __init__(self, total: int, enabled: bool):
         console = Console(stderr=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -20,7 +20,7 @@ class EpochBar:
             console=console,
             disable=not (enabled and console.is_terminal),
         )
-        self._task = self._bar.add_task(label, total=total, losses="compiling")
+        self._task = self._bar.add_task("fit", total=total, losses="compiling")
 
     def __enter__(self) -> "EpochBar":
         self._bar.start()

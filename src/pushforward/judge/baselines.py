@@ -50,9 +50,19 @@ def score_baselines(
     return out
 
 
-def standard_error(scores: Float[np.ndarray, " n"]) -> float:
-    """Return the standard error of the mean of the scores (0 for a single one)."""
-    return float(scores.std(ddof=1) / np.sqrt(len(scores))) if len(scores) > 1 else 0.0
+def weighted_mean(scores: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"]) -> float:
+    """Return Σ w s / Σ w."""
+    return float((scores * weights).sum() / weights.sum())
+
+
+def standard_error(scores: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"]) -> float:
+    """Return the standard error of the weighted mean of the scores (0 for a single one)."""
+    n = len(scores)
+    if n < 2:
+        return 0.0
+    share = weights / weights.sum()
+    deviation = share * (scores - share @ scores)
+    return float(np.sqrt((deviation**2).sum() * n / (n - 1)))
 
 
 def _gaussian(
@@ -97,7 +107,10 @@ def _best(sizes: list, fit: Callable, validation: Rows, deadline: float):  # noq
     for size in sizes:
         if best is not None and time.monotonic() > deadline:
             break
-        candidate = fit(size)
+        try:
+            candidate = fit(size)
+        except (ValueError, np.linalg.LinAlgError):
+            continue
         score = candidate.score_samples(validation).mean() if len(validation) else -np.inf
         if best is None or score > best_score:
             best, best_score = candidate, score

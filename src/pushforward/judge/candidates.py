@@ -18,6 +18,7 @@ from pushforward.fitting.plan import make_plan
 from pushforward.models.registry import build
 from pushforward.transforms.compose import Chain, Frozen, Invert
 from pushforward.transforms.linear import Triangular
+from pushforward.transforms.marginal import Warp
 
 MIN_FLOW_ROWS = 30
 """Fewer training rows than this leave nothing to choose a flow by: the Gaussian alone."""
@@ -63,9 +64,15 @@ def candidates(model: str, n: int, dim: int) -> tuple[Candidate, ...]:
     return (Candidate(model, tuple(options.items()), dropout, 4e-3, epochs),)
 
 
-def gaussian(u: Float[np.ndarray, "n dim"], weights: Float[np.ndarray, " n"]) -> Pushforward:
-    """Return the full-covariance Gaussian of rows, with nothing left to learn."""
-    return Pushforward(Frozen(Invert(_whitening(u, weights))), StandardNormal(u.shape[1]))
+def gaussian(
+    u: Float[np.ndarray, "n dim"], weights: Float[np.ndarray, " n"], bounds: Warp | None
+) -> Pushforward:
+    """Return the full-covariance Gaussian of rows (within bounds), with nothing left to learn."""
+    base = StandardNormal(u.shape[1])
+    if bounds is None:
+        return Pushforward(Frozen(Invert(_whitening(u, weights))), base)
+    rows = np.asarray(bounds.inverse(jnp.asarray(u.T, float))[0], np.float64).T
+    return Pushforward(Chain([Frozen(Invert(_whitening(rows, weights))), bounds]), base)
 
 
 def flow(

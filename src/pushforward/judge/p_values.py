@@ -11,20 +11,21 @@ def conformal_p_values(
 ) -> Float[np.ndarray, " n"]:
     r"""Return p(s) = (1 + #{calibration scores ≤ s}) / (m + 1); small means odd.
 
-    If a row is exchangeable with the calibration rows, P(p ≤ α) ≤ α for every α. With weights
-    the counts are sums of weights (scaled to mean one). A score that is NaN gets the least value.
+    If a row is exchangeable with the calibration rows, P(p ≤ α) ≤ α for every α. With weights w
+    p(s) = (W + Σ_{s_i ≤ s} w_i) / (W + Σ w_i), W = max w: a new row may weigh as much as any; how
+    often that is met is then not guaranteed. A score that is NaN gets the least value.
 
     Parameters
     ----------
     scores : log-densities of the rows in question.
     calibration : log-densities of rows that the model was not fitted on, sorted upwards.
-    weights : one non-negative weight per calibration row.
+    weights : one positive weight per calibration row.
 
     Cost O((n + m) log m). Source vovk2005conformal
     """
-    m = len(calibration)
-    scaled = np.ones(m) if weights is None else weights * (m / weights.sum())
-    below = np.concatenate([[0.0], np.cumsum(scaled)])
+    weights = np.ones(len(calibration)) if weights is None else weights
+    own = weights.max(initial=0.0) or 1.0
+    below = np.concatenate([[0.0], np.cumsum(weights)])
     filled = np.where(np.isnan(scores), -np.inf, scores)
     count = below[np.searchsorted(calibration, filled, side="right")]
-    return np.where(np.isnan(scores), 1.0, 1.0 + count) / (m + 1)
+    return np.where(np.isnan(scores), own, own + count) / (own + below[-1])

@@ -16,11 +16,11 @@ from pushforward.core.errors import OptionError
 from pushforward.core.parameters import count_parameters
 from pushforward.fitting.gradient import fit
 from pushforward.fitting.noise import TrainingNoise
-from pushforward.judge.baselines import score_baselines, standard_error
+from pushforward.judge.baselines import score_baselines, standard_error, weighted_mean
 from pushforward.judge.candidates import Candidate, candidates, flow, gaussian
 from pushforward.judge.split import Split, folds, split_rows
 from pushforward.models.registry import names as recipe_names
-from pushforward.tables.columns import fit_columns
+from pushforward.tables.columns import bounds_warp, fit_columns, inside_edges
 from pushforward.tables.density import TableDensity
 from pushforward.tables.inference import infer_schema
 from pushforward.tables.schema import Schema
@@ -93,6 +93,7 @@ def fit_table(
             f"model {settings.model!r}", f"'auto' or one of {', '.join(recipe_names())}"
         )
     weights = np.ones(len(values)) if weights is None else weights
+    values, weights = values[weights > 0], weights[weights > 0]
     rng = np.random.default_rng(settings.seed)
     split = split_rows(len(values), settings.validation, settings.holdout, rng)
     trials = _try_all(values, weights, schema, split, settings)
@@ -107,7 +108,7 @@ def fit_table(
             _refit(values, weights, schema, part, best, settings).log_prob(values[rows])
             for part, rows in parts
         ]
-    baselines = _baselines(values, schema, parts, best, max(seconds, 5.0), rng)
+    baselines = _baselines(values, weights, schema, parts, max(seconds, 5.0), rng)
     rows = np.concatenate([rows for _, rows in parts])
     held, held_weights = np.concatenate(scores), weights[rows]
     order = np.argsort(held)
@@ -118,10 +119,10 @@ def fit_table(
         "model": best.candidate.name,
         "evidence": str(best.model.evidence),
         "n_parameters": _size(best),
-        "train_nats": _mean(best.model.log_prob(values[seen]), weights[seen]),
+        "train_nats": weighted_mean(best.model.log_prob(values[seen]), weights[seen]),
         "validation_nats": best.validation if len(split.validation) else None,
-        "holdout_nats": _mean(held, held_weights),
-        "holdout_se": standard_error(held),
+        "holdout_nats": weighted_mean(held, held_weights),
+        "holdout_se": standard_error(held, held_weights),
         "holdout_kind": "hold-out" if len(split.holdout) else "cross-fitted",
         "baselines": {name: b and b["nats"] for name, b in baselines.items()},
         "baseline_se": {name: b and b["se"] for name, b in baselines.items()},
@@ -168,7 +169,8 @@ def _fit_gaussian(
 ) -> _Trial:
     scaled = _scaled_by_moments(values[split.train], schema)
     u = scaled.standardize(values[split.train])
-    model = TableDensity(scaled, gaussian(u, weights[split.train]), settings.nodes)
+    density = gaussian(u, weights[split.train], bounds_warp(scaled))
+    model = TableDensity(scaled, density, settings.nodes)
     score = _validation_score(model, values, weights, split)
     history = {"epoch": [], "train": [], "validation": [], "skipped": []}
     return _Trial(_GAUSSIAN, model, score, history, "closed_form", 0)
@@ -190,26 +192,32 @@ def _fit_flow(
     cells = here.cells()
     u = here.standardize(values[split.train])
     spread = np.asarray(jax.random.uniform(noise_key, u.shape, minval=-0.5, maxval=0.5))
-    noisy = u + cells * spread
+    low, high = inside_edges(here)
+    noisy = np.clip(u + cells * spread, low, high)
     columns = fit_columns(noisy, here, train_weights)
     here = here.annotated(columns.notes)
     start = flow(candidate, noisy, train_weights, columns.transform, net_key)
     checkpoint = settings.checkpoint and settings.checkpoint / f"{candidate.name}.safetensors"
     held = split.validation
+    refit = epochs is not None
+    if not refit:
+        chosen = settings.max_epochs
+        epochs = candidate.max_epochs if chosen is None else chosen
     fitted = fit(
         start,
         u,
         key=fit_key,
         weights=train_weights,
         validation=(here.standardize(values[held]), None, weights[held]) if len(held) else 0.0,
-        max_epochs=settings.max_epochs or candidate.max_epochs if epochs is None else epochs,
+        max_epochs=epochs,
         max_time=settings.max_time,
         learning_rate=candidate.learning_rate,
         progress=settings.progress,
         perturb=TrainingNoise(
-            candidate.dropout, jnp.asarray(cells, float) if cells.any() else None
+            candidate.dropout,
+            *(jnp.asarray(v, float) for v in ((cells, low, high) if cells.any() else ())),
         ),
-        checkpoint=checkpoint if epochs is None else None,
+        checkpoint=None if refit else checkpoint,
     )
     if fitted.stopped_by == "interrupt":
         raise KeyboardInterrupt
@@ -231,10 +239,8 @@ def _refit(
     if best.candidate is _GAUSSIAN:
         return _fit_gaussian(values, weights, schema, part, settings).model
     losses = best.history["validation"] or best.history["train"]
-    epochs = int(np.argmin(losses)) + 1 if losses else 0
-    return _fit_flow(
-        values, weights, schema, part, best.candidate, settings, epochs=max(epochs, 1)
-    ).model
+    epochs = int(np.nanargmin(losses)) + 1 if np.isfinite(losses).any() else 1
+    return _fit_flow(values, weights, schema, part, best.candidate, settings, epochs=epochs).model
 
 
 def _cross_splits(n: int, split: Split, rng: np.random.Generator) -> list[tuple[Split, np.ndarray]]:
@@ -248,20 +254,30 @@ def _cross_splits(n: int, split: Split, rng: np.random.Generator) -> list[tuple[
 
 def _baselines(
     values: Rows,
+    weights: Weights,
     schema: Schema,
     parts: list[tuple[Split, np.ndarray]],
-    best: _Trial,
     seconds: float,
     rng: np.random.Generator,
 ) -> dict[str, dict[str, float] | None]:
-    """Score the baselines on the rows that the model is reported on; dequantized to learn from."""
+    """Score the baselines on the rows that the model is reported on.
+
+    They learn from dequantized rows, drawn by their weights where these differ, and choose their
+    sizes on the validation rows, or on a tenth of the training rows where there are none.
+    """
     found: dict[str, list[np.ndarray]] = {}
     for part, rows in parts:
         scaled = _scaled_by_moments(values[part.train], schema)
+        train, choose = part.train, part.validation
+        if not len(choose):
+            order = rng.permutation(train)
+            choose, train = np.split(order, [max(1, len(order) // 10)])
         cells = scaled.cells()
         learn, choose = (
             u + cells * rng.uniform(-0.5, 0.5, u.shape)
-            for u in (scaled.standardize(values[i]) for i in (part.train, part.validation))
+            for u in (
+                scaled.standardize(values[_by_weight(i, weights, rng)]) for i in (train, choose)
+            )
         )
         scores = score_baselines(
             learn,
@@ -275,12 +291,21 @@ def _baselines(
             lost = np.full(len(rows), np.nan)
             found.setdefault(name, []).append(lost if log_prob is None else log_prob)
     joined = {name: np.concatenate(scores) for name, scores in found.items()}
+    held = weights[np.concatenate([rows for _, rows in parts])]
     return {
-        name: {"nats": float(scores.mean()), "se": standard_error(scores)}
+        name: {"nats": weighted_mean(scores, held), "se": standard_error(scores, held)}
         if np.isfinite(scores).all()
         else None
         for name, scores in joined.items()
     }
+
+
+def _by_weight(rows: np.ndarray, weights: Weights, rng: np.random.Generator) -> np.ndarray:
+    """Return the rows, or as many drawn by weight where weights differ: peers know no weights."""
+    share = weights[rows]
+    if not len(rows) or (share == share[0]).all():
+        return rows
+    return rng.choice(rows, len(rows), p=share / share.sum())
 
 
 def _scaled_by_moments(train: Rows, schema: Schema) -> Schema:
@@ -290,12 +315,8 @@ def _scaled_by_moments(train: Rows, schema: Schema) -> Schema:
 
 def _validation_score(model: TableDensity, values: Rows, weights: Weights, split: Split) -> float:
     rows = split.validation if len(split.validation) else split.train
-    score = _mean(model.log_prob(values[rows]), weights[rows])
+    score = weighted_mean(model.log_prob(values[rows]), weights[rows])
     return score if np.isfinite(score) else -np.inf
-
-
-def _mean(scores: np.ndarray, weights: Weights) -> float:
-    return float((scores * weights).sum() / weights.sum())
 
 
 def _size(trial: _Trial) -> int:

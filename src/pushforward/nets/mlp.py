@@ -32,7 +32,7 @@ class Trunk(eqx.Module):
         `degrees`, and degree 0 sees the context alone.
 
     `gates` multiply the hidden units, one array a layer; learning sets them for dropout
-    (`fitting.dropout.thin`), otherwise there are none.
+    (`fitting.noise.thin`), otherwise there are none.
 
     Source germain2015made
     """

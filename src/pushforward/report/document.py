@@ -49,6 +49,7 @@ def findings(estimator: Any, table: Any, seed: int = 0) -> dict[str, Any]:
         "seed": seed,
         "card": estimator.card_,
         "columns": schema.to_json()["columns"],
+        "nodes": estimator.nodes,
         "rows": {
             "scored": len(values),
             "pictured": len(chosen),
@@ -132,7 +133,11 @@ def _summary(found: dict[str, Any]) -> list[str]:
     if gridded:
         said.append(
             f"{len(gridded)} of {len(found['columns'])} columns are recorded on a grid; their "
-            "density is the mean over the recorded cell."
+            + (
+                "density is taken at the middle of the recorded cell."
+                if found["nodes"] == 1
+                else f"density is the mean of {found['nodes']} nodes in the recorded cell."
+            )
         )
     if set_aside:
         said.append(f"Constant columns, set aside: {', '.join(set_aside)}.")

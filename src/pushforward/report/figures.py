@@ -39,7 +39,7 @@ def training_curve(card: dict[str, Any]) -> str | None:
     figure, axes = _figure(1, 6.4, 2.8)
     axes[0].plot(history["epoch"], history["train"], color=NEUTRAL, label="train (with noise)")
     if history["validation"]:
-        best = int(np.argmin(history["validation"]))
+        best = int(np.nanargmin(history["validation"]))
         axes[0].plot(history["epoch"], history["validation"], color=REAL, label="validation")
         axes[0].plot(
             history["epoch"][best], history["validation"][best], "o", color=REAL, ms=5, mec="white"
@@ -71,7 +71,7 @@ def against_baselines(card: dict[str, Any]) -> str:
         )
     axes[0].set_yticks(range(len(rows)), [_plain(row[0]) for row in rows])
     axes[0].set_ylim(-0.6, len(rows) - 0.3)
-    axes[0].set_xlabel("nats per hold-out row, higher is better (bars: two standard errors)")
+    axes[0].set_xlabel("nats per row, higher is better (bars: two standard errors)")
     return _svg(figure)
 
 

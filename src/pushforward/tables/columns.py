@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import norm
 
+from pushforward.core.numerics import MIN_SCALE
 from pushforward.tables.schema import Schema
 from pushforward.transforms.compose import Chain, Frozen
 from pushforward.transforms.elementwise import Affine
@@ -26,6 +27,12 @@ _SLOPES = (1e-2, 1e2)
 
 _TAIL_FACTOR = 5.0
 """A tail's slope stays within this factor of the last bin's."""
+
+_MIN_SD = 2 * MIN_SCALE
+"""Least sd that an `Affine` scales by; columns are of order one, and bounds not far off."""
+
+_ULPS = 8
+"""Float32 roundings between a bound and the values that are spread next to it."""
 
 _MAX_ROWS = 100_000
 
@@ -60,34 +67,51 @@ def fit_columns(
     if len(u) > _MAX_ROWS:
         chosen = np.random.default_rng(0).choice(len(u), _MAX_ROWS, replace=False)
         u, weights = u[chosen], weights[chosen]
-    columns = [schema.columns[i] for i in schema.modelled]
-    edges = np.array([column.edges for column in columns])
-    kinds = tuple(_warp_kind(low, high) for low, high in edges)
+    edges = schema.edges()
+    kinds = _warp_kinds(edges, "arcsinh")
     moments, knots, notes = [], [], []
     for j, kind in enumerate(kinds):
         warped = _warp(u[:, j], kind, *edges[j])
         mean = np.average(warped, weights=weights)
         sd = np.sqrt(np.average((warped - mean) ** 2, weights=weights))
-        sd = sd if sd > 0 else 1.0
+        sd = max(sd, _MIN_SD) if sd > 0 else 1.0
         best = _choose_knots((warped - mean) / sd, weights)
         moments.append((mean, sd))
         knots.append(best if best is not None else _IDENTITY)
         notes.append(kind if best is None else f"{kind}, {len(best[0])}-knot quantile spline")
     mean, sd = np.array(moments).T
-    low, high = (np.where(np.isfinite(edges[:, k]), edges[:, k], k) for k in (0, 1))
-    chain = Chain([MarginalSpline(knots), Affine(mean, sd), Warp(kinds, low, high)])
+    chain = Chain([MarginalSpline(knots), Affine(mean, sd), _warp_of(kinds, edges)])
     return FittedColumns(Frozen(chain), tuple(notes))
+
+
+def bounds_warp(schema: Schema) -> Warp | None:
+    """Return the warp that keeps bounded columns inside and leaves the others; None if none is."""
+    edges = schema.edges()
+    return _warp_of(_warp_kinds(edges, "identity"), edges) if np.isfinite(edges).any() else None
+
+
+def inside_edges(schema: Schema) -> tuple[np.ndarray, np.ndarray]:
+    """Return per column the least and greatest value that float32 tells from the bounds."""
+    low, high = schema.edges().T
+    return low + _ULPS * _spacing(low), high - _ULPS * _spacing(high)
+
+
+def _spacing(edge: np.ndarray) -> np.ndarray:
+    finite = np.where(np.isfinite(edge), np.abs(edge), 1.0)  # an infinite edge stays where it is
+    return np.spacing(finite.astype(np.float32)).astype(np.float64)
 
 
 _IDENTITY: Knots = (np.array([-1.0, 1.0]), np.array([-1.0, 1.0]), np.ones(2))
 
 
-def _warp_kind(low: float, high: float) -> str:
-    if np.isfinite(low) and np.isfinite(high):
-        return "between"
-    if np.isfinite(low):
-        return "above"
-    return "below" if np.isfinite(high) else "arcsinh"
+def _warp_kinds(edges: np.ndarray, unbounded: str) -> tuple[str, ...]:
+    names = {(False, False): unbounded, (True, False): "above", (False, True): "below"}
+    return tuple(names.get((bool(a), bool(b)), "between") for a, b in np.isfinite(edges))
+
+
+def _warp_of(kinds: tuple[str, ...], edges: np.ndarray) -> Warp:
+    low, high = (np.where(np.isfinite(edges[:, k]), edges[:, k], k) for k in (0, 1))
+    return Warp(kinds, low, high)
 
 
 def _warp(u: Column, kind: str, low: float, high: float) -> Column:
@@ -147,8 +171,9 @@ def quantile_knots(v: Column, weights: Column, count: int) -> Knots | None:
     secants = np.diff(z) / np.diff(x)
     slopes = np.empty(len(x))
     slopes[1:-1] = np.sqrt(secants[1:] * secants[:-1])
-    slopes[0] = _tail_slope(x[0] - v[v < x[0]], -z[0], secants[0])
-    slopes[-1] = _tail_slope(v[v > x[-1]] - x[-1], z[-1], secants[-1])
+    sorted_weights, below, above = weights[order], v < x[0], v > x[-1]
+    slopes[0] = _tail_slope(x[0] - v[below], sorted_weights[below], -z[0], secants[0])
+    slopes[-1] = _tail_slope(v[above] - x[-1], sorted_weights[above], z[-1], secants[-1])
     return x, z, np.clip(slopes, *_SLOPES)
 
 
@@ -171,9 +196,9 @@ def evaluate_knots(
     return y, np.where(below, np.log(slopes[0]), np.where(above, np.log(slopes[-1]), log_slope))
 
 
-def _tail_slope(excess: np.ndarray, edge: float, secant: float) -> float:
+def _tail_slope(excess: np.ndarray, weights: np.ndarray, edge: float, secant: float) -> float:
     """Return the slope that makes a tail's mean excess that of the normal beyond `edge`."""
-    mean = excess.mean() if len(excess) else 0.0
+    mean = np.average(excess, weights=weights) if weights.any() else 0.0
     if not mean > 0:
         return secant
     normal = norm.pdf(edge) / norm.sf(edge) - edge

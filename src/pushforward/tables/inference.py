@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pushforward.core.errors import DataError, OptionError
-from pushforward.tables.schema import Column, Schema, on_grid
+from pushforward.tables.schema import FAR, Column, Schema, on_grid
 
 _GRIDS = (0.5, 0.25, 0.1, 0.05, 0.01, 0.001, 1e-4, 1e-5, 1e-6)
 
@@ -121,14 +121,13 @@ def _scaled(column: Column, v: np.ndarray, weights: Weights) -> Column:
     """Set centre and scale: at the bound if there is one, else robustly in the middle."""
     if column.kind == "constant":
         return column
-    if column.low is not None and column.high is not None:
-        return dataclasses.replace(column, centre=column.low, scale=column.high - column.low)
     scale = _robust_scale(v, weights)
     scale = scale if np.isfinite(scale) and scale > 0 else (column.resolution or 1.0)
     centre = float(_quantile(v, weights, 0.5))
-    if column.low is not None or column.high is not None:
-        edge = float(column.low if column.low is not None else column.high or 0.0)
-        return dataclasses.replace(column, centre=edge, scale=max(abs(centre - edge), scale))
+    bounds = [edge for edge in (column.low, column.high) if edge is not None]
+    if bounds and min(abs(centre - edge) for edge in bounds) < FAR * scale:
+        width = bounds[-1] - bounds[0] if len(bounds) == 2 else max(abs(centre - bounds[0]), scale)
+        return dataclasses.replace(column, centre=bounds[0], scale=float(width))
     return dataclasses.replace(column, centre=centre, scale=float(scale))
 
 

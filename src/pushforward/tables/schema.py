@@ -14,8 +14,14 @@ KINDS = ("continuous", "integer", "rounded", "constant")
 MAX_STANDARDIZED = 1e30
 """Standardized values are clipped here: beyond, squares leave even float32's arcsinh range."""
 
+FAR = 1e3
+"""Scales between data and a bound from which on the bound bends nothing within float32's reach."""
+
 _MAX_DECIMALS = 12
 """A resolution with more decimals than this is no decimal number (1/3): nothing to tidy."""
+
+_ON_GRID = 1e-9
+"""Steps that a multiple of the resolution may be off by, for float64's rounding."""
 
 Values = Float[np.ndarray, "n columns"]
 
@@ -48,7 +54,9 @@ class Column:
     transform: str = ""
 
     def __post_init__(self) -> None:
-        bounds = self.low is None or self.high is None or self.low < self.high
+        bounds = not any(math.isnan(edge) for edge in (self.low or 0.0, self.high or 0.0)) and (
+            self.low is None or self.high is None or self.low < self.high
+        )
         gridded = self.kind in ("integer", "rounded")
         if (
             self.kind not in KINDS
@@ -64,11 +72,14 @@ class Column:
 
     @property
     def edges(self) -> tuple[float, float]:
-        """Return the bounds in standardized units, moved out by half a cell of a grid."""
+        """Return the bounds in standardized units, moved out by half a cell of a grid.
+
+        A bound a thousand scales away is out of the data's reach: no edge.
+        """
         half = self.resolution / 2
         low = -math.inf if self.low is None else (self.low - half - self.centre) / self.scale
         high = math.inf if self.high is None else (self.high + half - self.centre) / self.scale
-        return low, high
+        return low if low > -FAR else -math.inf, high if high < FAR else math.inf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +114,10 @@ class Schema:
         """Return the cell width of each modelled column in standardized units."""
         return np.array([self.columns[i].resolution / self.columns[i].scale for i in self.modelled])
 
+    def edges(self) -> Float[np.ndarray, "dim 2"]:
+        """Return the ends of each modelled column in standardized units."""
+        return np.array([self.columns[i].edges for i in self.modelled])
+
     def standardize(self, values: Values) -> Float[np.ndarray, "n dim"]:
         """Return (value − centre)/scale of the columns that vary, in float64."""
         centre, scale = self._centre_scale()
@@ -119,11 +134,11 @@ class Schema:
             if column.constant is not None:
                 values[:, i] = column.constant
             elif column.resolution:
+                low = -np.inf if column.low is None else column.low / column.resolution
+                high = np.inf if column.high is None else column.high / column.resolution
                 steps = np.round(values[:, i] / column.resolution)
+                steps = np.clip(steps, np.ceil(low - _ON_GRID), np.floor(high + _ON_GRID))
                 values[:, i] = _as_decimals(steps * column.resolution, column.resolution)
-                low = -np.inf if column.low is None else column.low
-                high = np.inf if column.high is None else column.high
-                values[:, i] = np.clip(values[:, i], low, high)
         return values
 
     def rescaled(self, centre: np.ndarray, scale: np.ndarray) -> "Schema":
@@ -197,7 +212,7 @@ def on_grid(values: Float[np.ndarray, " n"], resolution: float) -> np.ndarray:
     """Tell which values are multiples of the resolution, within float64's rounding."""
     with np.errstate(over="ignore", invalid="ignore"):
         steps = values / resolution
-        return np.abs(steps - np.round(steps)) <= 1e-9 + 8 * np.finfo(float).eps * np.abs(steps)
+        return np.abs(steps - np.round(steps)) <= _ON_GRID + 8 * np.finfo(float).eps * np.abs(steps)
 
 
 def _as_decimals(values: Float[np.ndarray, " n"], resolution: float) -> Float[np.ndarray, " n"]:

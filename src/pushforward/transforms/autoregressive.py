@@ -112,15 +112,23 @@ class MaskedAutoregressive(Transform):
         leaves, structure = jax.tree.flatten(params)
         leaves = [jnp.moveaxis(leaf, -1, 0) for leaf in leaves]
 
+        gates = [
+            _spread(gate.value, slots[i], self.dim) for i, gate in enumerate(self.trunk.gates or ())
+        ]
+
+        def gated(units, gate):  # noqa: ANN001, ANN202
+            return units * align(gate[0], units.ndim) if gate else units
+
         def step(carry, inputs):  # noqa: ANN001, ANN202
             x, hidden, j = carry
-            w_x, b_x, w_between, b_between, w_heads, theta, z_j = inputs
-            block = act(jnp.tensordot(w_x, x, 1) + b_x)
+            w_x, b_x, w_between, b_between, w_heads, theta, open_gates, z_j = inputs
+            block = gated(act(jnp.tensordot(w_x, x, 1) + b_x), open_gates[:1])
             hidden = list(hidden)
             hidden[0] = _put(hidden[0], block, j * blocks[0])
             for i, (w, b) in enumerate(zip(w_between, b_between, strict=True)):
                 total = jnp.tensordot(w, hidden[i], 1) + align(b, z.ndim)
-                block = act(total) + (block if self.trunk.skips(i + 1) else 0.0)
+                skipped = block if self.trunk.skips(i + 1) else 0.0
+                block = gated(act(total), open_gates[i + 1 : i + 2]) + skipped
                 hidden[i + 1] = _put(hidden[i + 1], block, j * blocks[i + 1])
             template = combine(
                 jax.tree.unflatten(structure, [leaf[..., None] for leaf in theta]), rest
@@ -132,7 +140,7 @@ class MaskedAutoregressive(Transform):
         empty = tuple(jnp.zeros((self.dim * size, *z.shape[1:]), z.dtype) for size in blocks)
         start = (jnp.zeros_like(z), empty, 0)
         (x, _, _), _ = jax.lax.scan(
-            step, start, (from_x, before, between, biases, heads, leaves, z)
+            step, start, (from_x, before, between, biases, heads, leaves, gates, z)
         )
         return x
 

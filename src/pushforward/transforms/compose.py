@@ -46,8 +46,9 @@ class Chain(Transform):
 
     @property
     def support(self) -> str:
-        bounded = [part.support for part in self.parts if part.support != "real"]
-        return bounded[-1] if bounded else "real"
+        if self.parts[-1].support != "real":
+            return self.parts[-1].support
+        return "real" if all(part.support == "real" for part in self.parts) else "bounded"
 
     def forward(
         self, z: Features, context: Context = None, *, key: Key = None

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from pushforward.core.bases import Transform
 from pushforward.core.border import align
 from pushforward.core.evidence import Evidence
-from pushforward.core.numerics import log_cosh, positive, positive_inverse
+from pushforward.core.numerics import checked_scale, log_cosh, positive, positive_inverse
 from pushforward.core.types import Context, DLogp, Features, Key
 
 MAX_LOG_SCALE = 3.0
@@ -38,7 +38,7 @@ class Affine(Transform):
     def __init__(self, loc: object = 0.0, scale: object = 1.0):
         dtype = jnp.result_type(float)
         self.loc = jnp.asarray(loc, dtype)
-        self.raw_scale = positive_inverse(jnp.asarray(scale, dtype))
+        self.raw_scale = positive_inverse(checked_scale(jnp.asarray(scale, dtype), "scale"))
 
     def forward(
         self, z: Features, context: Context = None, *, key: Key = None

@@ -12,7 +12,7 @@ from pushforward.core.bases import Transform
 from pushforward.core.border import align
 from pushforward.core.errors import ShapeError
 from pushforward.core.evidence import Evidence
-from pushforward.core.numerics import positive, positive_inverse
+from pushforward.core.numerics import checked_scale, positive, positive_inverse
 from pushforward.core.types import Context, DLogp, Features, Key
 
 
@@ -44,7 +44,8 @@ class Triangular(Transform):
             raise ShapeError(
                 f"scale_tril of shape {scale_tril.shape}", f"{(self.loc.size, self.loc.size)}"
             )
-        self.raw_diagonal = positive_inverse(jnp.diag(scale_tril))
+        diagonal = checked_scale(jnp.diag(scale_tril), "diagonal of scale_tril")
+        self.raw_diagonal = positive_inverse(diagonal)
         self.below = scale_tril[np.tril_indices(self.loc.size, -1)]
 
     @property
