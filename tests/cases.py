@@ -200,7 +200,7 @@ TRANSFORMS = {
 
 
 def _on(base, dim=2):
-    return lambda key: Pushforward(_layer(MaskedAutoregressive, dim, _spline)(key), base)
+    return lambda key: Pushforward(_layer(MaskedAutoregressive, dim, _spline)(key), base())
 
 
 DENSITIES = {
@@ -232,10 +232,10 @@ DENSITIES = {
         support=(0.0, np.inf),
         trains=False,
     ),
-    "pushforward_normal": Case(_on(StandardNormal(2)), 2),
-    "pushforward_student_t": Case(_on(StudentT(2)), 2),
+    "pushforward_normal": Case(_on(lambda: StandardNormal(2)), 2),
+    "pushforward_student_t": Case(_on(lambda: StudentT(2)), 2),
     "pushforward_numpyro": Case(
-        _on(NumPyroDensity(dist.Laplace(jnp.zeros(2), 1.0).to_event(1))), 2
+        _on(lambda: NumPyroDensity(dist.Laplace(jnp.zeros(2), 1.0).to_event(1))), 2
     ),
     "pushforward_exp": Case(
         lambda key: Pushforward(

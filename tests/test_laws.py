@@ -31,6 +31,12 @@ def _those(cases: dict[str, Case], promise: Callable[[Case], object]) -> dict[st
 
 WITH_CONTEXT = _those(BIJECTIVE, lambda case: case.context_dim)
 PATTERNED = _those(BIJECTIVE, lambda case: case.sparsity is not None)
+ORDERED = ("autoregressive", "invert", "maf", "nsf")
+UNORDERED = {
+    name: case
+    for name, case in BIJECTIVE.items()
+    if case.dim == 1 or "coupling" in name or not name.startswith(ORDERED)
+}
 COMPOSED = {**{k: CASES[k] for k in ("chain", "scan")}, **MODELS}
 PLANE = _those(DENSE, lambda case: case.dim <= 2)
 BOUNDED = _those(TRANSFORMS, lambda case: np.isfinite(case.edges).any())
@@ -55,14 +61,15 @@ GRID = (
     Law("scan_is_chain", laws.scan_is_chain, SCANNED, True, 0.1),
     Law("leaves_move", laws.leaves_move, CASES, False),
     Law("mass", laws.mass_is_one, PLANE, True, 0.15),
-    Law("samples", laws.samples_have_the_density, DENSE, True),
+    Law("samples", laws.samples_have_the_density, DENSE, True, 0.1),
     Law("bins", laws.samples_fill_bins, PLANE, True, 0.1),
 )
 ONLY_SLOW = (
     Law("compiled_is_eager", laws.compiled_is_eager, CASES, True, 0.1),
     Law("sharded_is_single", laws.sharded_is_single, CASES, True, 0.1),
     Law("round_trip_sharp", laws.round_trip_by_layer, BIJECTIVE, True, "sharp"),
-    Law("round_trip_sharp_float32", laws.round_trip_by_layer, BIJECTIVE, False, "sharp"),
+    # In an autoregressive layer an early feature that float32 cannot tell moves all later ones.
+    Law("round_trip_sharp_float32", laws.round_trip_by_layer, UNORDERED, False, "sharp"),
     Law("determinant_sharp", laws.determinant, BIJECTIVE, True, "sharp"),
     Law("finite_sharp", laws.finite_everywhere, CASES, False, "sharp"),
     Law("round_trip_after_step", laws.round_trip, BIJECTIVE, True, "step"),
@@ -122,7 +129,7 @@ def test_number_of_pairs():
     pairs = list(_pairs())
     default = [pair.id for pair in pairs if not any(m.name == "slow" for m in pair.marks)]
     assert len(CASES) == 49
-    assert len(pairs) == 1256
+    assert len(pairs) == 1245
     assert len(default) == 79
     assert {name.split("-")[1] for name in default} == set(CASES)
     assert {name.split("-")[0] for name in default} == {law.name for law in GRID}
