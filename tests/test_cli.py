@@ -305,6 +305,22 @@ def test_interrupted_and_killed_fits_leave_no_half_model(folder, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
 
 
+def test_a_config_entry_that_no_command_knows(folder, tmp_path):
+    (tmp_path / "c.toml").write_text("modle = 'gaussian'")
+    config = ["--config", tmp_path / "c.toml"]
+    assert run("fit", folder / "t.parquet", "-o", tmp_path / "m", *FAST, *config) == 2
+    (tmp_path / "c.toml").write_text("seed = 3\nn = 7\n[fit]\nquiet = true")
+    assert run("fit", folder / "t.parquet", "-o", tmp_path / "m", *FAST, *config) == 0
+
+
+def test_the_table_that_is_read_is_kept(folder, tmp_path):
+    table = shutil.copy(folder / "t.parquet", tmp_path / "t.parquet")
+    before = (tmp_path / "t.parquet").read_bytes()
+    for verb in ("score", "transform"):
+        assert run(verb, folder / "m", table, "-o", table, "--overwrite") == 2
+    assert (tmp_path / "t.parquet").read_bytes() == before
+
+
 def test_columns_dropped_at_fit_are_ignored_later(folder, tmp_path):
     assert run("score", folder / "m", folder / "t.parquet", "-o", tmp_path / "s.csv") == 0
     alone = pq.read_table(folder / "t.parquet").select(["a", "n"])

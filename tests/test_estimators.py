@@ -183,6 +183,14 @@ def test_a_flow_survives_huge_cells(rng):
     assert np.isfinite(est.sample(20, random_state=0)).all()
 
 
+def test_latents_keep_the_rows_names(rng):
+    table = pd.DataFrame(
+        rng.normal(size=(60, 2)), columns=["a", "b"], index=[f"r{i}" for i in range(60)]
+    )
+    z = pf.DensityEstimator("gaussian", random_state=0).fit(table).transform(table)
+    assert list(z.index) == list(table.index)
+
+
 def test_weighted_p_values_are_counts_of_repeated_rows_at_most(rng):
     """A new row weighs as much as the heaviest: p is at least the share of weight below it."""
     calibration, weights = np.sort(rng.normal(size=50)), rng.uniform(0.1, 5.0, 50)

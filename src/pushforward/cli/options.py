@@ -25,9 +25,12 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
     own = data.get(command, {})
     known = {parameter.name for parameter in context.command.params}
     entries = {key.replace("-", "_"): value for key, value in {**shared, **own}.items()}
+    siblings = context.parent.command.commands.values() if context.parent else ()  # type: ignore[union-attr]
+    anyone = known | {parameter.name for other in siblings for parameter in other.params}
     unknown = {key.replace("-", "_") for key in own} - known
+    unknown |= {key.replace("-", "_") for key in shared} - anyone
     if unknown:
-        raise typer.BadParameter(f"{path}: {command} has no options {sorted(unknown)}")
+        raise typer.BadParameter(f"{path}: no such options of {command}: {sorted(unknown)}")
     context.default_map = {
         **(context.default_map or {}),
         **{key: _plain(value) for key, value in entries.items() if key in known},

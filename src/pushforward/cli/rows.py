@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -45,6 +46,7 @@ def score(
     from pushforward.store import load
     from pushforward.tables import TableWriter, stream_table
 
+    _keep_input(table, output)
     with TableWriter(output, overwrite) as writer:
         estimator = load(model_dir)
         rows, finite, total, squares = 0, 0, 0.0, 0.0
@@ -117,6 +119,7 @@ def transform(
     from pushforward.store import load
     from pushforward.tables import TableWriter, stream_table
 
+    _keep_input(table, output)
     with TableWriter(output, overwrite) as writer:
         estimator = load(model_dir)
         rows = 0
@@ -144,6 +147,7 @@ def inverse_transform(
     from pushforward.store import load
     from pushforward.tables import TableWriter, stream_table
 
+    _keep_input(table, output)
     with TableWriter(output, overwrite) as writer:
         estimator = load(model_dir)
         names = list(estimator.get_feature_names_out())
@@ -155,6 +159,12 @@ def inverse_transform(
     console(quiet).print(f"Transformed {rows:,} rows. Wrote {output}")
     if json:
         print_json({"output": output, "rows": rows}, output)
+
+
+def _keep_input(table: str, output: str) -> None:
+    """Refuse to write over the table that is read."""
+    if output != "-" and Path(output).resolve() == Path(table).resolve():
+        raise typer.BadParameter(f"{output} is the table that is read: name another file")
 
 
 def _known(piece: "pa.Table", estimator: "DensityEstimator") -> "pa.Table":

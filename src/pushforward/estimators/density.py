@@ -139,7 +139,7 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         frame = self._checked(X)
         with jax.enable_x64(self.float64):
             z = self.model_.transform(frame.values)
-        return matrix_to_frame(z, tuple(self.get_feature_names_out()), frame.backend)
+        return matrix_to_frame(z, tuple(self.get_feature_names_out()), X, frame.backend)
 
     def inverse_transform(self, Z: Any) -> Any:
         """Return the rows of latents, in the table's units."""

@@ -62,12 +62,16 @@ def to_frame(values: Float[np.ndarray, "n columns"], schema: Schema, backend: An
     return nw.from_dict(data, backend=backend).to_native()
 
 
-def matrix_to_frame(values: np.ndarray, names: tuple[str, ...], backend: Any) -> Any:
-    """Return a matrix under new column names as a frame of that library (or as it is)."""
+def matrix_to_frame(values: np.ndarray, names: tuple[str, ...], table: Any, backend: Any) -> Any:
+    """Return a matrix under new column names as the kind of table that `table` is."""
     if backend is None:
         return values
     data = {name: values[:, i] for i, name in enumerate(names)}
-    return nw.from_dict(data, backend=backend).to_native()
+    native = nw.from_dict(data, backend=backend).to_native()
+    index = nw.maybe_get_index(nw.from_native(table, eager_only=True))
+    if index is not None:  # pandas: rows keep their names
+        native.index = index
+    return native
 
 
 def _as_integers(column: np.ndarray) -> np.ndarray:
