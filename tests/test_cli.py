@@ -305,6 +305,13 @@ def test_interrupted_and_killed_fits_leave_no_half_model(folder, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
 
 
+def test_a_folder_named_like_a_checkpoint_is_kept(folder, tmp_path):
+    (tmp_path / "m.checkpoint").mkdir()
+    (tmp_path / "m.checkpoint" / "notes.txt").write_text("precious")
+    assert run("fit", folder / "t.parquet", "-o", tmp_path / "m", *FAST) == 0
+    assert (tmp_path / "m.checkpoint" / "notes.txt").read_text() == "precious"
+
+
 def test_a_config_entry_that_no_command_knows(folder, tmp_path):
     (tmp_path / "c.toml").write_text("modle = 'gaussian'")
     config = ["--config", tmp_path / "c.toml"]

@@ -216,7 +216,7 @@ def test_rows_of_no_weight_change_nothing(rng):
 def test_baselines_learn_from_weights(rng):
     """Half the rows, with nearly all of the weight, lie elsewhere: the baselines follow them."""
     rows = np.concatenate([rng.normal(0, 1, (2000, 1)), rng.normal(30, 1, (2000, 1))])
-    weights = np.repeat([1e-6, 1.0], 2000)
+    weights = np.repeat([1e-12, 1.0], 2000)
     card = pf.DensityEstimator("gaussian", random_state=0).fit(rows, sample_weight=weights).card_
     truth = -0.5 * np.log(2 * np.pi * np.e)
     for name, nats in card["baselines"].items():

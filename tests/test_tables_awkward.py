@@ -135,3 +135,14 @@ def test_columns_follow_the_weights(rng):
     z = np.asarray(fitted.inverse(jnp.asarray(schema.standardize(u).T))[0])[0, :400]
     assert abs(z.mean()) < 0.1
     assert abs(z.std() - 1) < 0.1
+
+
+@pytest.mark.parametrize("scale", [1e-10, 1e-30, 1e-300])
+def test_tiny_values_are_no_whole_numbers(scale, rng):
+    schema = infer_schema(scale * rng.uniform(1, 9, size=(300, 1)), ("a",))
+    assert schema.columns[0].kind == "continuous"
+
+
+def test_times_are_refused():
+    with pytest.raises(DataError, match="datetime64"):
+        from_frame(np.array([["2020-01-01"], ["2021-01-01"]], "M8[D]"))

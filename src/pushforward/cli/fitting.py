@@ -1,6 +1,6 @@
 """Commands that make something of a whole table: fit, report."""
 
-import shutil
+import contextlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,7 +64,7 @@ def fit(
     data, row_weights = _chosen(data, columns, drop, weights)
     checkpoint = output.with_name(f"{output.name}.checkpoint")
     if not resume:
-        shutil.rmtree(checkpoint, ignore_errors=True)
+        _remove(checkpoint)
     checkpoint.mkdir(exist_ok=True)
     say.print(f"Fitting {data.num_rows:,} rows of {data.num_columns} columns from {table}")
     estimator = DensityEstimator(
@@ -86,12 +86,12 @@ def fit(
         say.print(f"No model written; --resume goes on from {checkpoint}")
         raise
     except Exception:
-        shutil.rmtree(checkpoint, ignore_errors=True)
+        _remove(checkpoint)
         raise
     estimator.set_params(checkpoint=None, progress=False)
     card = estimator.card_
     estimator.save(output, overwrite=overwrite)
-    shutil.rmtree(checkpoint, ignore_errors=True)
+    _remove(checkpoint)
     for part in fit_summary(card, estimator.schema_.to_json()["columns"]):
         say.print(part)
     say.print(
@@ -133,6 +133,14 @@ def report(
     say.print(f"Wrote {output}")
     if json:
         print_json({"output": str(output), **found})
+
+
+def _remove(checkpoint: Path) -> None:
+    """Remove a fit's own files, and the folder if nothing else is in it."""
+    for file in checkpoint.glob("*.safetensors*"):
+        file.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        checkpoint.rmdir()
 
 
 def _chosen(data: Any, columns: str | None, drop: str | None, weights: str | None) -> Any:

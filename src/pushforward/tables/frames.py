@@ -103,6 +103,8 @@ def _array(table: Any) -> np.ndarray:
     if scipy.sparse.issparse(table):
         raise DataError("a sparse matrix", "a dense array", "call .toarray() if it fits in memory")
     array = np.asarray(table)
+    if array.dtype.kind in "mM":
+        raise DataError(f"an array of {array.dtype}", "numbers", "turn times into numbers first")
     if array.dtype.kind == "c":
         raise DataError("Complex data not supported: a complex array", "real numbers")
     if array.ndim == 1:

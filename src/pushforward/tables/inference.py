@@ -83,16 +83,21 @@ def _infer(v: np.ndarray, name: str) -> Column:
         return Column(name, "constant", constant=float(v[0]), reason="one value only")
     spread = _robust_scale(v, np.ones(len(v)))
     bulk = float(np.quantile(np.abs(v), _BULK))
-    if bulk < _MAX_STEPS and on_grid(v, 1.0).all():
+    if bulk < _MAX_STEPS and _is_grid(v, 1.0):
         if spread * _NEGLIGIBLE < 1:
             return Column(name, "integer", 1.0, reason="all values are whole numbers")
         return Column(name, "continuous", reason="whole numbers on a wide range")
     for grid in _GRIDS:
         if bulk / grid > _MAX_STEPS or grid < spread * _NEGLIGIBLE:
             break
-        if on_grid(v, grid).all():
+        if _is_grid(v, grid):
             return Column(name, "rounded", grid, reason=f"all values are multiples of {grid:g}")
     return Column(name, "continuous", reason="no grid of 1e-6 or coarser holds all values")
+
+
+def _is_grid(v: np.ndarray, grid: float) -> bool:
+    """Tell whether all values are multiples, and not all of them the same one (tiny values)."""
+    return bool(on_grid(v, grid).all() and np.ptp(np.round(v / grid)) > 0)
 
 
 def _override(column: Column, given: dict[str, Any]) -> Column:
