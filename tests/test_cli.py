@@ -316,8 +316,31 @@ def test_a_config_entry_that_no_command_knows(folder, tmp_path):
     (tmp_path / "c.toml").write_text("modle = 'gaussian'")
     config = ["--config", tmp_path / "c.toml"]
     assert run("fit", folder / "t.parquet", "-o", tmp_path / "m", *FAST, *config) == 2
+    (tmp_path / "c.toml").write_text("fit = 3")
+    assert run("fit", folder / "t.parquet", "-o", tmp_path / "m", *FAST, *config) == 2
     (tmp_path / "c.toml").write_text("seed = 3\nn = 7\n[fit]\nquiet = true")
     assert run("fit", folder / "t.parquet", "-o", tmp_path / "m", *FAST, *config) == 0
+
+
+def test_odd_schema_files_are_refused(folder, tmp_path):
+    odd = ["a = 3", "[a]\nresolution = 'x'", "[nobody]\nlow = 0", "[a]\nkind = 7", "[[a]]\nlow = 1"]
+    for text in odd:
+        (tmp_path / "s.toml").write_text(text)
+        schema = ["--schema", tmp_path / "s.toml"]
+        assert run("fit", folder / "t.parquet", "-o", tmp_path / "m", *FAST, *schema) == 1, text
+
+
+def test_names_with_commas_can_be_chosen(tmp_path, rng):
+    table = pa.table({"a,b": rng.normal(size=50), "c": rng.normal(size=50)})
+    pq.write_table(table, tmp_path / "t.parquet")
+    chosen = ["--columns", '"a,b"', "-o", tmp_path / "m"]
+    assert run("fit", tmp_path / "t.parquet", *chosen, *FAST) == 0
+    assert pf.load(tmp_path / "m").schema_.names == ("a,b",)
+
+
+def test_help_shows_brackets(capfd):
+    assert run("fit", "--help") == 0
+    assert "[column]" in capfd.readouterr()[0]
 
 
 def test_the_table_that_is_read_is_kept(folder, tmp_path):

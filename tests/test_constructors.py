@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 import pushforward as pf
-from pushforward.core.errors import OptionError
+from pushforward.core.errors import OptionError, ShapeError
+from pushforward.densities import StandardNormal
 from pushforward.models import recipe
 
 
@@ -52,3 +53,8 @@ def test_student_t_of_any_df(df):
 def test_recipes_say_what_they_build(name):
     model = pf.models.build(name, 2, key=jax.random.key(0))
     assert model.evidence == recipe(name).evidence
+
+
+def test_a_negative_number_of_samples():
+    with pytest.raises(ShapeError, match="samples"):
+        StandardNormal(2).sample(jax.random.key(0), -1)

@@ -62,6 +62,7 @@ GRID = (
     Law("leaves_move", laws.leaves_move, CASES, False),
     Law("mass", laws.mass_is_one, PLANE, True, 0.15),
     Law("samples", laws.samples_have_the_density, DENSE, True, 0.1),
+    Law("infinite", laws.infinity_is_impossible, DENSE, False),
     Law("bins", laws.samples_fill_bins, PLANE, True, 0.1),
 )
 ONLY_SLOW = (
@@ -129,8 +130,8 @@ def test_number_of_pairs():
     pairs = list(_pairs())
     default = [pair.id for pair in pairs if not any(m.name == "slow" for m in pair.marks)]
     assert len(CASES) == 49
-    assert len(pairs) == 1245
-    assert len(default) == 79
+    assert len(pairs) == 1266
+    assert len(default) == 83
     assert {name.split("-")[1] for name in default} == set(CASES)
     assert {name.split("-")[0] for name in default} == {law.name for law in GRID}
 

@@ -238,6 +238,11 @@ def test_csv_dialects(text, tmp_path):
         assert read_table(tmp_path / name).to_pydict() == {"a": [1, 2], "b": [1.5, 2.5]}
 
 
+def test_one_column_of_decimal_commas(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"a\n1,5\n-2,25\n3,0\n")
+    assert read_table(tmp_path / "t.csv").to_pydict() == {"a": [1.5, -2.25, 3.0]}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -245,6 +250,7 @@ def test_csv_dialects(text, tmp_path):
         (b"a,b\n", "no rows"),
         (b"a,b\n1,2\n3\n", "line 3"),
         (b"a,a\n1,2\n", "repeat"),
+        ("a,b\n1,2\n".encode("utf-16"), "UTF-16"),
     ],
 )
 def test_bad_csv(text, message, tmp_path):

@@ -54,8 +54,10 @@ def test_a_byte_order_mark_alone_is_an_empty_file(tmp_path):
         (pd.DataFrame({"a": ["1", "x"]}), r"'a' holds .*row 1: 'x'"),
         ([[1, "x"], [3, 4]], "column 1, row 0"),
         (pd.DataFrame({"a": pd.array([1, None], dtype="Int64")}), "'a', row 1: a missing"),
+        (pd.DataFrame({"a": [1, 2**53 + 1]}), "'a', row 1: 9007199254740993"),
+        (np.array([[1], [-(2**60)]]), "column 0, row 1: -1152921504606846976"),
     ],
-    ids=["repeated names", "text", "text in lists", "nullable"],
+    ids=["repeated names", "text", "text in lists", "nullable", "keys", "keys in an array"],
 )
 def test_frames_that_are_refused(table, message):
     with pytest.raises(DataError, match=message):

@@ -14,6 +14,7 @@ from laws.anything import (
     sharded_is_single,
 )
 from laws.densities import (
+    infinity_is_impossible,
     mass_is_one,
     outside_has_no_mass,
     samples_fill_bins,
@@ -43,6 +44,7 @@ __all__ = [
     "determinant_forward",
     "differences",
     "finite_everywhere",
+    "infinity_is_impossible",
     "leaves_move",
     "mass_is_one",
     "outside_has_no_mass",

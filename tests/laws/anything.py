@@ -96,7 +96,7 @@ def leaves_move(case, thing, rng):
         if isinstance(model, Density):
             return -numbers_of(model)(x, context)[-1].mean()
         z, dlogp = model.inverse(x, context)
-        return -(stats_of_normal(z) + dlogp).mean()
+        return -(jax.scipy.stats.norm.logpdf(z).sum(0) + dlogp).mean()
 
     gradient = jax.jit(jax.grad(loss))
     optimizer = optax.adam(1e-2)
@@ -120,7 +120,3 @@ def buffers(thing):
 
     found = filter(is_buffer, jax.tree.leaves(thing, is_leaf=is_buffer))
     return [leaf for buffer in found for leaf in jax.tree.leaves(buffer)]
-
-
-def stats_of_normal(z):
-    return jax.scipy.stats.norm.logpdf(z).sum(0)

@@ -28,6 +28,16 @@ def mass_is_one(case, density, rng):
     assert abs(mass - 1) < 2e-3, mass
 
 
+def infinity_is_impossible(case, density, rng):
+    """A row with an infinite value has −inf, beside others as they were; one with NaN has NaN."""
+    context = _one_context(case, rng)
+    x = sample(density, jax.random.key(int(rng.integers(2**31))), 4, context)
+    spoiled = x.at[0, 0].set(jnp.inf).at[1, -1].set(-jnp.inf).at[2, 0].set(jnp.nan)
+    log_p = np.asarray(log_prob(density, spoiled, context))
+    np.testing.assert_array_equal(log_p[:3], [-np.inf, -np.inf, np.nan])
+    np.testing.assert_array_equal(log_p[3], log_prob(density, x, context)[3])
+
+
 def samples_have_the_density(case, density, rng):
     """E_model[r(x)/p(x)] = 1 for a known density r inside the support, within 4 s.e.
 

@@ -1,6 +1,7 @@
 """Commands that make something of a whole table: fit, report."""
 
 import contextlib
+import csv
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,14 +28,18 @@ def fit(
         Path, typer.Option("--output", "-o", metavar="MODEL_DIR", help="Directory to make.")
     ],
     model: Annotated[str, typer.Option(help="auto, or a name that `models` lists.")] = "auto",
-    columns: Annotated[str | None, typer.Option(help="Columns to use: a,b,c.")] = None,
-    drop: Annotated[str | None, typer.Option(help="Columns to leave out: a,b,c.")] = None,
+    columns: Annotated[
+        str | None, typer.Option(help='Columns to use: a,b,c ("a,b",c for a name with a comma).')
+    ] = None,
+    drop: Annotated[
+        str | None, typer.Option(help="Columns to leave out, written likewise.")
+    ] = None,
     weights: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Column of row weights.")
     ] = None,
     schema: Annotated[
         Path | None,
-        typer.Option(help="TOML file with a [column] table of kind, resolution, low, high each."),
+        typer.Option(help="TOML file with a \\[column] table of kind, resolution, low, high each."),
     ] = None,
     validation: Annotated[float, typer.Option(help="Share of rows that choose.")] = 0.1,
     holdout: Annotated[float, typer.Option(help="Share of rows that only report.")] = 0.1,
@@ -148,7 +153,8 @@ def _chosen(data: Any, columns: str | None, drop: str | None, weights: str | Non
     names = list(data.column_names)
 
     def listed(text: str | None, option: str) -> list[str]:
-        wanted = [name.strip() for name in text.split(",")] if text else []
+        wanted = next(csv.reader([text], skipinitialspace=True)) if text else []
+        wanted = [name.strip() for name in wanted]
         unknown = [name for name in wanted if name not in names]
         if unknown:
             raise typer.BadParameter(f"{option}: no columns {unknown} among {', '.join(names)}")

@@ -23,6 +23,8 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
     command = context.command.name or ""
     shared = {key: value for key, value in data.items() if not isinstance(value, dict)}
     own = data.get(command, {})
+    if not isinstance(own, dict):
+        raise typer.BadParameter(f"{path}: {command} = {own!r}; expected a table [{command}]")
     known = {parameter.name for parameter in context.command.params}
     entries = {key.replace("-", "_"): value for key, value in {**shared, **own}.items()}
     siblings = context.parent.command.commands.values() if context.parent else ()  # type: ignore[union-attr]

@@ -7,6 +7,7 @@ import abc
 import math
 
 import equinox as eqx
+import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Shaped
 
 from pushforward.core.border import context_in, rows_in, rows_out
@@ -69,6 +70,8 @@ class Density(eqx.Module):
     ) -> Float[Array, "*out"]:
         """Return log p(x | context) in nats for rows `(..., dim)`; leading axes broadcast.
 
+        A row with an infinite value has −inf, one with NaN (or a context with NaN) NaN.
+
         Raises
         ------
         EvidenceError : the model has only a bound or an estimate.
@@ -76,7 +79,9 @@ class Density(eqx.Module):
         """
         require_likelihood(self.evidence)
         turned, turned_context, batch = rows_in(x, self.dim, context, self.context_dim)
-        return self._log_prob(turned, turned_context).reshape(batch)
+        infinite = jnp.isinf(turned)
+        logp = self._log_prob(jnp.where(infinite, 0.0, turned), turned_context)
+        return jnp.where(infinite.any(0) & ~jnp.isnan(logp), -jnp.inf, logp).reshape(batch)
 
     def sample(
         self,

@@ -6,6 +6,7 @@ axes after them align with the event from the left, so one line of code serves `
 """
 
 import math
+from numbers import Integral
 
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike
@@ -70,6 +71,8 @@ def context_in(
     context: ArrayLike | None, context_dim: int, n: int | None
 ) -> tuple[Array | None, tuple[int, ...]]:
     """Turn a context for `n` samples into `(context_dim, n * m)`; also return the leading axes."""
+    if n is not None and (not isinstance(n, Integral) or n < 0):
+        raise ShapeError(f"n = {n!r} samples", "a whole number, not negative")
     context = check_context(context, context_dim)
     lead = () if n is None else (n,)
     if context is None:

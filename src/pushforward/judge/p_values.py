@@ -12,8 +12,9 @@ def conformal_p_values(
     r"""Return p(s) = (1 + #{calibration scores ≤ s}) / (m + 1); small means odd.
 
     If a row is exchangeable with the calibration rows, P(p ≤ α) ≤ α for every α. With weights w
-    p(s) = (W + Σ_{s_i ≤ s} w_i) / (W + Σ w_i), W = max w: a new row may weigh as much as any; how
-    often that is met is then not guaranteed. A score that is NaN gets the least value.
+    p(s) = (W + Σ_{s_i ≤ s} w_i) / (W + Σ w_i), W = Σ w² / Σ w, the weight that a row drawn by
+    weight has on average: the least p-value is 1/(m* + 1) with m* = (Σ w)² / Σ w² rows' worth;
+    how often that is met is then not guaranteed. A score that is NaN gets the least value.
 
     Parameters
     ----------
@@ -24,7 +25,7 @@ def conformal_p_values(
     Cost O((n + m) log m). Source vovk2005conformal
     """
     weights = np.ones(len(calibration)) if weights is None else weights
-    own = weights.max(initial=0.0) or 1.0
+    own = (weights**2).sum() / weights.sum() if len(weights) else 1.0
     below = np.concatenate([[0.0], np.cumsum(weights)])
     filled = np.where(np.isnan(scores), -np.inf, scores)
     count = below[np.searchsorted(calibration, filled, side="right")]

@@ -16,6 +16,7 @@ from pushforward.core.errors import OptionError
 from pushforward.core.parameters import count_parameters
 from pushforward.fitting.gradient import fit
 from pushforward.fitting.noise import TrainingNoise
+from pushforward.fitting.outcome import Fit
 from pushforward.judge.baselines import score_baselines, standard_error, weighted_mean
 from pushforward.judge.candidates import Candidate, candidates, flow, gaussian
 from pushforward.judge.split import Split, folds, split_rows
@@ -33,6 +34,9 @@ _BASELINE_SHARE = 0.1
 
 _SCORED_ROWS = 20_000
 """Training rows whose mean is reported: enough for an error below 0.02 nats."""
+
+_CHOOSING_NODES = 8
+"""Least number of nodes in a recorded value's cell where models are compared."""
 
 Rows = Float[np.ndarray, "n columns"]
 Weights = Float[np.ndarray, " n"]
@@ -155,25 +159,45 @@ def _try_all(
     values: Rows, weights: Weights, schema: Schema, split: Split, settings: Settings
 ) -> list[_Trial]:
     """Fit the Gaussian and each candidate flow."""
-    trials = [_fit_gaussian(values, weights, schema, split, settings)]
-    dim = schema.n_modelled
-    if settings.model not in ("auto", "gaussian"):
-        trials = []
-    for candidate in candidates(settings.model, len(split.train), dim):
-        trials.append(_fit_flow(values, weights, schema, split, candidate, settings))
-    return trials or [_fit_gaussian(values, weights, schema, split, settings)]
+    tried = candidates(settings.model, len(split.train), schema.n_modelled)
+    trials = [_try_flow(values, weights, schema, split, each, settings) for each in tried]
+    if settings.model in ("auto", "gaussian") or not trials:
+        trials.insert(0, _try_gaussian(values, weights, schema, split, settings))
+    return trials
+
+
+def _try_gaussian(
+    values: Rows, weights: Weights, schema: Schema, split: Split, settings: Settings
+) -> _Trial:
+    model = _fit_gaussian(values, weights, schema, split, settings)
+    score = _validation_score(model, values, weights, split)
+    history = {"epoch": [], "train": [], "validation": [], "skipped": []}
+    return _Trial(_GAUSSIAN, model, score, history, "closed_form", 0)
+
+
+def _try_flow(
+    values: Rows,
+    weights: Weights,
+    schema: Schema,
+    split: Split,
+    candidate: Candidate,
+    settings: Settings,
+) -> _Trial:
+    model, fitted = _fit_flow(values, weights, schema, split, candidate, settings)
+    score = _validation_score(model, values, weights, split)
+    epochs = len(fitted.history["epoch"])
+    return _Trial(candidate, model, score, fitted.history, fitted.stopped_by, epochs)
 
 
 def _fit_gaussian(
     values: Rows, weights: Weights, schema: Schema, split: Split, settings: Settings
-) -> _Trial:
+) -> TableDensity:
     scaled = _scaled_by_moments(values[split.train], schema)
-    u = scaled.standardize(values[split.train])
+    u = _spread(
+        scaled.standardize(values[split.train]), scaled, np.random.default_rng(settings.seed)
+    )
     density = gaussian(u, weights[split.train], bounds_warp(scaled))
-    model = TableDensity(scaled, density, settings.nodes)
-    score = _validation_score(model, values, weights, split)
-    history = {"epoch": [], "train": [], "validation": [], "skipped": []}
-    return _Trial(_GAUSSIAN, model, score, history, "closed_form", 0)
+    return TableDensity(scaled, density, settings.nodes)
 
 
 def _fit_flow(
@@ -184,16 +208,15 @@ def _fit_flow(
     candidate: Candidate,
     settings: Settings,
     epochs: int | None = None,
-) -> _Trial:
+) -> tuple[TableDensity, Fit]:
+    """Fit a flow; for a given number of epochs, as a refit that leaves no checkpoint."""
     key = jax.random.key(settings.seed)
-    net_key, noise_key, fit_key = jax.random.split(key, 3)
+    net_key, fit_key = jax.random.split(key)
     train_weights = weights[split.train]
     here = infer_schema(values[split.train], schema.names, train_weights, declared=schema)
-    cells = here.cells()
+    cells, (low, high) = here.cells(), inside_edges(here)
     u = here.standardize(values[split.train])
-    spread = np.asarray(jax.random.uniform(noise_key, u.shape, minval=-0.5, maxval=0.5))
-    low, high = inside_edges(here)
-    noisy = np.clip(u + cells * spread, low, high)
+    noisy = _spread(u, here, np.random.default_rng(settings.seed))
     columns = fit_columns(noisy, here, train_weights)
     here = here.annotated(columns.notes)
     start = flow(candidate, noisy, train_weights, columns.transform, net_key)
@@ -221,15 +244,7 @@ def _fit_flow(
     )
     if fitted.stopped_by == "interrupt":
         raise KeyboardInterrupt
-    model = TableDensity(here, fitted.model, settings.nodes)
-    return _Trial(
-        candidate,
-        model,
-        _validation_score(model, values, weights, split),
-        fitted.history,
-        fitted.stopped_by,
-        len(fitted.history["epoch"]),
-    )
+    return TableDensity(here, fitted.model, settings.nodes), fitted
 
 
 def _refit(
@@ -237,10 +252,10 @@ def _refit(
 ) -> TableDensity:
     """Fit the chosen candidate again on other rows, for as many epochs as were best."""
     if best.candidate is _GAUSSIAN:
-        return _fit_gaussian(values, weights, schema, part, settings).model
+        return _fit_gaussian(values, weights, schema, part, settings)
     losses = best.history["validation"] or best.history["train"]
     epochs = int(np.nanargmin(losses)) + 1 if np.isfinite(losses).any() else 1
-    return _fit_flow(values, weights, schema, part, best.candidate, settings, epochs=epochs).model
+    return _fit_flow(values, weights, schema, part, best.candidate, settings, epochs)[0]
 
 
 def _cross_splits(n: int, split: Split, rng: np.random.Generator) -> list[tuple[Split, np.ndarray]]:
@@ -272,12 +287,9 @@ def _baselines(
         if not len(choose):
             order = rng.permutation(train)
             choose, train = np.split(order, [max(1, len(order) // 10)])
-        cells = scaled.cells()
         learn, choose = (
-            u + cells * rng.uniform(-0.5, 0.5, u.shape)
-            for u in (
-                scaled.standardize(values[_by_weight(i, weights, rng)]) for i in (train, choose)
-            )
+            _spread(scaled.standardize(values[_by_weight(i, weights, rng)]), scaled, rng)
+            for i in (train, choose)
         )
         scores = score_baselines(
             learn,
@@ -309,13 +321,30 @@ def _by_weight(rows: np.ndarray, weights: Weights, rng: np.random.Generator) -> 
 
 
 def _scaled_by_moments(train: Rows, schema: Schema) -> Schema:
-    """Return the schema with each column centred and scaled by mean and sd, for linear models."""
-    return schema.rescaled(train.mean(0), train.std(0))
+    """Return the schema with columns centred and scaled by mean and sd, for linear models.
+
+    Bounded columns stay: next to a bound, only a scale that is centred there tells values apart.
+    """
+    u, free = schema.standardize(train), ~np.isfinite(schema.edges()).any(1)
+    return schema.rescaled(np.where(free, u.mean(0), 0.0), np.where(free, u.std(0), 1.0))
+
+
+def _spread(u: np.ndarray, schema: Schema, rng: np.random.Generator) -> np.ndarray:
+    """Return standardized rows with recorded values spread over their cells, within bounds."""
+    cells = schema.cells()
+    if not cells.any():
+        return u
+    return np.clip(u + cells * rng.uniform(-0.5, 0.5, u.shape), *inside_edges(schema))
 
 
 def _validation_score(model: TableDensity, values: Rows, weights: Weights, split: Split) -> float:
+    """Return the mean score that chooses; recorded cells are integrated finely enough to compare.
+
+    A midpoint alone would favour a density that is narrower than the cells.
+    """
     rows = split.validation if len(split.validation) else split.train
-    score = weighted_mean(model.log_prob(values[rows]), weights[rows])
+    fine = TableDensity(model.schema, model.density, max(model.nodes, _CHOOSING_NODES))
+    score = weighted_mean(fine.log_prob(values[rows]), weights[rows])
     return score if np.isfinite(score) else -np.inf
 
 

@@ -11,6 +11,7 @@ from pushforward.tables.schema import Schema
 from pushforward.transforms.compose import Chain, Frozen
 from pushforward.transforms.elementwise import Affine
 from pushforward.transforms.marginal import MarginalSpline, Warp
+from pushforward.transforms.rational_quadratic import rise, slope
 
 KNOTS = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 """Numbers of quantile knots that are tried, fewest first."""
@@ -185,15 +186,11 @@ def evaluate_knots(
     width, height, d0, d1 = x[k + 1] - x[k], z[k + 1] - z[k], slopes[k], slopes[k + 1]
     s = height / width
     t = np.clip((v - x[k]) / width, 0, 1)
-    tt = t * (1 - t)
-    denominator = s + (d0 + d1 - 2 * s) * tt
-    y = z[k] + height * (s * t * t + d0 * tt) / denominator
-    numerator = d1 * t * t + 2 * s * tt + d0 * (1 - t) ** 2
-    log_slope = 2 * np.log(s / denominator) + np.log(numerator)
     below, above = v < x[0], v > x[-1]
-    y = np.where(below, z[0] + slopes[0] * (v - x[0]), y)
-    y = np.where(above, z[-1] + slopes[-1] * (v - x[-1]), y)
-    return y, np.where(below, np.log(slopes[0]), np.where(above, np.log(slopes[-1]), log_slope))
+    y = np.where(below, z[0] + d0 * (v - x[0]), z[k] + rise(t, height, s, d0, d1))
+    y = np.where(above, z[-1] + d1 * (v - x[-1]), y)
+    steepness = np.where(below, d0, np.where(above, d1, slope(t, s, d0, d1)))
+    return y, np.log(steepness)
 
 
 def _tail_slope(excess: np.ndarray, weights: np.ndarray, edge: float, secant: float) -> float:

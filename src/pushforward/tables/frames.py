@@ -13,6 +13,8 @@ from pushforward.tables.schema import Schema
 
 _MAX_DECIMALS = 6
 
+_MAX_WHOLE = 2**53
+
 
 @dataclasses.dataclass(frozen=True)
 class Frame:
@@ -96,6 +98,7 @@ def _column(series: nw.Series, name: str) -> np.ndarray:
             "drop or fill these rows first",
         )
     values = series.to_numpy()
+    _check_whole(values, f"column {name!r}")
     return exact_decimals(values) if values.dtype == np.float32 else values.astype(np.float64)
 
 
@@ -117,13 +120,16 @@ def _array(table: Any) -> np.ndarray:
         raise DataError(f"an array of shape {array.shape}", "rows: shape (n, columns)")
     try:
         if array.dtype == np.float32:
-            return np.stack([exact_decimals(column) for column in array.T], 1)
-        return array.astype(np.float64)
+            return exact_decimals(array)
+        wide = array.astype(np.float64)
     except ValueError as error:
         texts = ((j, *_first_text(array[:, j].tolist())) for j in range(array.shape[1]))
         column, row, value = min(texts, key=lambda found: _is_number(found[2]))
         place = f"column {column}, row {row}: {value!r}"
         raise DataError(f"an array of {array.dtype}: {place} ({error})", "numbers") from error
+    for j in range(array.shape[1]):
+        _check_whole(array[:, j], f"column {j}")
+    return wide
 
 
 def _first_text(values: list[Any]) -> tuple[int, Any]:
@@ -132,6 +138,20 @@ def _first_text(values: list[Any]) -> tuple[int, Any]:
         if not _is_number(value):
             return row, value
     return 0, values[0] if values else None
+
+
+def _check_whole(values: np.ndarray, place: str) -> None:
+    """Raise if whole numbers are so large that float64 would merge neighbours."""
+    if values.dtype.kind not in "iu":
+        return
+    large = (values > _MAX_WHOLE) | (values < -_MAX_WHOLE)
+    if large.any():
+        row = int(np.argmax(large))
+        raise DataError(
+            f"{place}, row {row}: {values[row]}, a whole number beyond 2^53",
+            "whole numbers that float64 tells apart",
+            "drop the column if it is a key, or subtract an offset first",
+        )
 
 
 def _is_number(value: Any) -> bool:
@@ -143,13 +163,16 @@ def _is_number(value: Any) -> bool:
 
 
 def exact_decimals(values: np.ndarray) -> np.ndarray:
-    """Return float32 values as float64: as the decimals they were typed as, if they all were."""
+    """Return float32 values as float64: each the shortest decimal that it may have been.
+
+    Decided for each value by itself (up to six decimals), so that no row changes another; moved
+    by half a rounding of float32 at most.
+    """
     wide = values.astype(np.float64)
-    for decimals in range(_MAX_DECIMALS + 1):
-        rounded = np.round(wide, decimals)
-        with np.errstate(over="ignore"):
-            if (rounded.astype(np.float32) == values).all():
-                return rounded
+    for decimals in reversed(range(_MAX_DECIMALS + 1)):
+        with np.errstate(over="ignore", invalid="ignore"):
+            rounded = np.round(values.astype(np.float64), decimals)
+            wide = np.where(rounded.astype(np.float32) == values, rounded, wide)
     return wide
 
 

@@ -38,7 +38,7 @@ def infer_schema(
     ----------
     values : the table, float64.
     names : its column names.
-    weights : weights of the rows, for centre and scale.
+    weights : weights of the rows; one of weight zero says nothing.
     declared : a schema whose kinds, resolutions and bounds are taken as they are; or a dict
         column → {"kind", "resolution", "low", "high"} that overrides what is found.
 
@@ -49,12 +49,14 @@ def infer_schema(
     """
     _check_table(values, names)
     weights = np.ones(len(values)) if weights is None else weights
+    counts = weights > 0  # rows that do not: each stands in as the first that does
+    values = np.where(counts[:, None], values, values[np.argmax(counts)])
     if isinstance(declared, Schema):
         declared.check_names(names, len(names))
         found = declared.columns
     else:
         found = tuple(
-            _override(_infer(values[:, i], name), dict((declared or {}).get(name, {})))
+            _override(_infer(values[:, i], weights, name), (declared or {}).get(name, {}))
             for i, name in enumerate(names)
         )
         unknown = set(declared or {}) - set(names)
@@ -78,11 +80,11 @@ def _check_table(values: Values, names: tuple[str, ...]) -> None:
         raise DataError(f"{len(values)} rows (n_samples = {len(values)})", "at least two")
 
 
-def _infer(v: np.ndarray, name: str) -> Column:
+def _infer(v: np.ndarray, weights: Weights, name: str) -> Column:
     if (v == v[0]).all():
         return Column(name, "constant", constant=float(v[0]), reason="one value only")
-    spread = _robust_scale(v, np.ones(len(v)))
-    bulk = float(np.quantile(np.abs(v), _BULK))
+    spread = _robust_scale(v, weights)
+    bulk = float(_quantile(np.abs(v), weights, _BULK))
     if bulk < _MAX_STEPS and _is_grid(v, 1.0):
         if spread * _NEGLIGIBLE < 1:
             return Column(name, "integer", 1.0, reason="all values are whole numbers")
@@ -100,8 +102,13 @@ def _is_grid(v: np.ndarray, grid: float) -> bool:
     return bool(on_grid(v, grid).all() and np.ptp(np.round(v / grid)) > 0)
 
 
-def _override(column: Column, given: dict[str, Any]) -> Column:
+def _override(column: Column, given: Any) -> Column:
     allowed = {"kind", "resolution", "low", "high"}
+    if not isinstance(given, Mapping):
+        raise OptionError(
+            f"column {column.name!r} declared as {given!r}", f"entries {', '.join(sorted(allowed))}"
+        )
+    given = dict(given)
     if set(given) - allowed:
         raise OptionError(f"declared entries {sorted(set(given) - allowed)}", f"{sorted(allowed)}")
     if not given:
@@ -123,7 +130,7 @@ def _override(column: Column, given: dict[str, Any]) -> Column:
 
 
 def _scaled(column: Column, v: np.ndarray, weights: Weights) -> Column:
-    """Set centre and scale: at the bound if there is one, else robustly in the middle."""
+    """Set centre and scale: at the nearer bound if there is one, else robustly in the middle."""
     if column.kind == "constant":
         return column
     scale = _robust_scale(v, weights)
@@ -132,7 +139,8 @@ def _scaled(column: Column, v: np.ndarray, weights: Weights) -> Column:
     bounds = [edge for edge in (column.low, column.high) if edge is not None]
     if bounds and min(abs(centre - edge) for edge in bounds) < FAR * scale:
         width = bounds[-1] - bounds[0] if len(bounds) == 2 else max(abs(centre - bounds[0]), scale)
-        return dataclasses.replace(column, centre=bounds[0], scale=float(width))
+        near = min(bounds, key=lambda edge: abs(centre - edge))
+        return dataclasses.replace(column, centre=near, scale=float(width))
     return dataclasses.replace(column, centre=centre, scale=float(scale))
 
 

@@ -114,6 +114,8 @@ def _csv(path: str, rows: int) -> Iterator[pa.Table]:
     """Yield CSV pieces; in a file of several blocks every column of numbers is floating."""
     raw: Any = sys.stdin.buffer if path == "-" else pa.input_stream(path)
     head = _read_block(raw)
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataError(f"{path}: text in UTF-16", "text in UTF-8", "save the table as UTF-8")
     if not head.removeprefix(b"\xef\xbb\xbf"):
         raise DataError(f"{path}: an empty file", "a header and rows")
     delimiter, decimal = _dialect(head)
@@ -179,6 +181,8 @@ def _dialect(head: bytes) -> tuple[str, str]:
     lines = head[:_SNIFFED_BYTES].decode("utf-8-sig", "replace").splitlines()[:50]
     first = _QUOTED.sub("", lines[0])
     delimiter = max(",;\t", key=lambda mark: (first.count(mark), mark == ","))
+    if first.count(delimiter) == 0 and all(map(_NUMBER_WITH_COMMA.match, lines[1:])):
+        return ";", ","  # one column of decimal commas
     if delimiter == ",":
         return delimiter, "."
     cells = [cell.strip().strip('"') for line in lines[1:] for cell in line.split(delimiter)]

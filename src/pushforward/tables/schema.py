@@ -138,18 +138,21 @@ class Schema:
                 high = np.inf if column.high is None else column.high / column.resolution
                 steps = np.round(values[:, i] / column.resolution)
                 steps = np.clip(steps, np.ceil(low - _ON_GRID), np.floor(high + _ON_GRID))
-                values[:, i] = _as_decimals(steps * column.resolution, column.resolution)
+                values[:, i] = _as_decimals(steps * column.resolution, column.resolution) + 0.0
         return values
 
     def rescaled(self, centre: np.ndarray, scale: np.ndarray) -> "Schema":
-        """Return the schema with other centres and scales (1 where a scale would be zero)."""
-        columns = tuple(
-            dataclasses.replace(
-                column, centre=float(m), scale=float(s) if s > 0 and np.isfinite(s) else 1.0
+        """Return the schema with other centres and scales, given in standardized units.
+
+        One of each per column that varies; a scale of zero leaves the column's scale.
+        """
+        columns = list(self.columns)
+        for i, m, s in zip(self.modelled, centre, scale, strict=True):
+            old = columns[i]
+            columns[i] = dataclasses.replace(
+                old, centre=old.centre + old.scale * float(m), scale=old.scale * (float(s) or 1.0)
             )
-            for column, m, s in zip(self.columns, centre, scale, strict=True)
-        )
-        return Schema(columns)
+        return Schema(tuple(columns))
 
     def annotated(self, notes: tuple[str, ...]) -> "Schema":
         """Return the schema with what each varying column goes through, in words."""

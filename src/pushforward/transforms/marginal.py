@@ -15,7 +15,7 @@ from pushforward.core.evidence import Evidence
 from pushforward.core.numerics import log_cosh
 from pushforward.core.parameters import Buffer
 from pushforward.core.types import Context, DLogp, Features, Key
-from pushforward.transforms.rational_quadratic import log_slope, rise, solve
+from pushforward.transforms.rational_quadratic import rise, slope, solve
 
 WARPS = ("identity", "arcsinh", "above", "below", "between")
 
@@ -203,5 +203,4 @@ class MarginalSpline(Transform):
 
 
 def _log_slope(low: Array, inside: Array, t: Array, s: Array, d0: Array, d1: Array) -> DLogp:
-    beyond = jnp.log(jnp.where(low, d0, d1))
-    return jnp.where(inside, log_slope(t, s, d0, d1), beyond).sum(0)
+    return jnp.log(jnp.where(inside, slope(t, s, d0, d1), jnp.where(low, d0, d1))).sum(0)

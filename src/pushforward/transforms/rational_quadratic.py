@@ -5,14 +5,21 @@ In a bin of width w and height h, with s = h/w, edge slopes d₀, d₁ and t ∈
 y(t) = h (s t² + d₀ t(1−t)) / (s + (d₀ + d₁ − 2s) t(1−t)),
 dy/dx = s² (d₁ t² + 2 s t(1−t) + d₀ (1−t)²) / (s + (d₀ + d₁ − 2s) t(1−t))².
 
+`rise` and `slope` take numpy arrays as well as jax arrays.
+
 Source gregory1982, durkan2019nsf
 """
 
+from typing import TypeVar
+
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
+Arrays = TypeVar("Arrays", Array, np.ndarray)
 
-def rise(t: Array, height: Array, s: Array, d0: Array, d1: Array) -> Array:
+
+def rise(t: Arrays, height: Arrays, s: Arrays, d0: Arrays, d1: Arrays) -> Arrays:
     """Return y(t), the height above the bin's lower edge."""
     tt = t * (1 - t)
     return height * (s * t * t + d0 * tt) / (s + (d0 + d1 - 2 * s) * tt)
@@ -35,13 +42,13 @@ def solve(dy: Array, height: Array, s: Array, d0: Array, d1: Array) -> Array:
     return jnp.clip(over / jnp.where(rising, b + root, 2 * a), 0, 1)
 
 
-def log_slope(t: Array, s: Array, d0: Array, d1: Array) -> Array:
-    """Return log dy/dx at t.
+def slope(t: Arrays, s: Arrays, d0: Arrays, d1: Arrays) -> Arrays:
+    """Return dy/dx at t.
 
     The numerator is at least min(d₀, d₁, s)/2 and the denominator at least s/2, both positive,
-    so the logarithm is finite.
+    so its logarithm is finite.
     """
     o = 1 - t
     tt = t * o
     numerator = d1 * t * t + 2 * s * tt + d0 * o * o
-    return jnp.log(numerator * jnp.square(s / (s + (d0 + d1 - 2 * s) * tt)))
+    return numerator * (s / (s + (d0 + d1 - 2 * s) * tt)) ** 2

@@ -14,7 +14,7 @@ from pushforward.core.border import align
 from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
 from pushforward.core.types import Context, DLogp, Features, Key
-from pushforward.transforms.rational_quadratic import log_slope, rise, solve
+from pushforward.transforms.rational_quadratic import rise, slope, solve
 
 MIN_BIN = 1e-3
 """Least bin width and height as a share of the box, so that no slope h/w leaves [1e-3, 1e3]."""
@@ -69,7 +69,7 @@ class RationalQuadraticSpline(Transform):
         s = height / width
         t = solve(jnp.clip(y - y_low, 0, height), height, s, d0, d1)
         x = jnp.where(inside, x_low + t * width, z)
-        return x, jnp.where(inside, log_slope(t, s, d0, d1), 0.0).sum(0)
+        return x, jnp.where(inside, jnp.log(slope(t, s, d0, d1)), 0.0).sum(0)
 
     def inverse(
         self, x: Features, context: Context = None, *, key: Key = None
@@ -80,7 +80,7 @@ class RationalQuadraticSpline(Transform):
         s = height / width
         t = jnp.clip((v - x_low) / width, 0, 1)
         z = jnp.where(inside, y_low + rise(t, height, s, d0, d1), x)
-        return z, jnp.where(inside, log_slope(t, s, d0, d1), 0.0).sum(0)
+        return z, jnp.where(inside, jnp.log(slope(t, s, d0, d1)), 0.0).sum(0)
 
     def _bin(self, v: Features, by_height: bool) -> tuple[Features, ...]:
         """Return the left edges, sizes and edge slopes of the bins that hold `v`."""
