@@ -43,3 +43,11 @@ def log_cosh(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """Return log cosh x without overflow."""
     size = jnp.abs(x)
     return size + jnp.log1p(jnp.exp(-2 * size)) - math.log(2)
+
+
+def norm(x: Float[Array, "dim ..."]) -> Float[Array, "..."]:
+    """Return the length along the first axis, without overflow; its slope at zero is zero."""
+    size = jnp.maximum(jax.lax.stop_gradient(jnp.abs(x).max(0)), float(jnp.finfo(x.dtype).tiny))
+    square = jnp.square(x / size).sum(0)
+    zero = square == 0
+    return size * jnp.where(zero, 0.0, jnp.sqrt(jnp.where(zero, 1.0, square)))

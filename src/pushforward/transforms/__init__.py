@@ -6,7 +6,9 @@ from pushforward.transforms.coupling import Coupling
 from pushforward.transforms.elementwise import Affine, BoundedAffine, Exp, Sigmoid, Sinh
 from pushforward.transforms.linear import LU, Triangular
 from pushforward.transforms.marginal import MarginalSpline, Warp
+from pushforward.transforms.orthogonal import Householder, Orthogonal
 from pushforward.transforms.permute import Permute
+from pushforward.transforms.planar import Planar, Radial, Sylvester
 from pushforward.transforms.spline import RationalQuadraticSpline
 
 __all__ = [
@@ -17,14 +19,19 @@ __all__ = [
     "Coupling",
     "Exp",
     "Frozen",
+    "Householder",
     "Invert",
     "MarginalSpline",
     "MaskedAutoregressive",
+    "Orthogonal",
     "Permute",
+    "Planar",
+    "Radial",
     "RationalQuadraticSpline",
     "Scan",
     "Sigmoid",
     "Sinh",
+    "Sylvester",
     "Triangular",
     "Warp",
 ]

@@ -59,7 +59,7 @@ class Heads(eqx.Module):
         return fill(self.template, weights, hidden)
 
 
-def fill(template: PyTree, weights: tuple[Array, ...], hidden: Features) -> Transform:
+def fill(template: PyTree, weights: tuple[Array, ...], hidden: Features) -> PyTree:
     """Add W h to each trainable leaf of a template that has a feature axis."""
     params, rest = partition(template)
     leaves, structure = jax.tree.flatten(params)

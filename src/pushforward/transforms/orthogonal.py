@@ -1,0 +1,114 @@
+"""Maps that keep lengths: reflections, rotations, orthogonal matrices. Their volume is one."""
+
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from pushforward.core.bases import Transform
+from pushforward.core.border import align
+from pushforward.core.errors import OptionError
+from pushforward.core.evidence import Evidence
+from pushforward.core.types import Context, DLogp, Features, Key
+
+_TINY = 1e-12
+"""Added to |v|², so that a zero vector divides by no zero; it then reflects nothing."""
+
+METHODS = ("cayley", "exponential")
+
+
+class Householder(Transform):
+    r"""Reflect: x = H_1 … H_k z,   H_i = I − 2 v_i v_iᵀ/|v_i|²,   dlogp = 0.
+
+    Parameters
+    ----------
+    dim : event size.
+    count : k, the number of reflections; `dim` of them reach every orthogonal matrix of their
+        sign.
+    key : random key for the vectors.
+
+    Cost O(dim · count) an event. Source tomczak2016householder
+    """
+
+    vectors: Float[Array, "count dim"]
+    context_dim: ClassVar[int] = 0
+    evidence: ClassVar[Evidence] = Evidence.EXACT
+    support: ClassVar[str] = "real"
+
+    def __init__(self, dim: int, count: int, *, key: Array):
+        if dim < 1 or count < 1:
+            raise OptionError(f"dim={dim}, count={count}", "dim ≥ 1, count ≥ 1")
+        self.vectors = jax.random.normal(key, (count, dim))
+
+    @property
+    def dim(self) -> int:
+        return self.vectors.shape[1]
+
+    def forward(
+        self, z: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        return self._reflected(z, reverse=True), jnp.zeros(z.shape[1:], z.dtype)
+
+    def inverse(
+        self, x: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        return self._reflected(x, reverse=False), jnp.zeros(x.shape[1:], x.dtype)
+
+    def _reflected(self, value: Features, *, reverse: bool) -> Features:
+        def reflect(value: Array, vector: Array) -> tuple[Array, None]:
+            size = jnp.square(vector).sum() + _TINY
+            along = jnp.tensordot(vector, value, 1) / size
+            return value - 2 * align(vector, value.ndim) * along, None
+
+        return jax.lax.scan(reflect, value, self.vectors, reverse=reverse)[0]
+
+
+class Orthogonal(Transform):
+    r"""Rotate by an orthogonal matrix: x = Q z,   dlogp = 0,   A = W − Wᵀ.
+
+    cayley: Q = (I + A)⁻¹(I − A), which leaves out rotations by half a turn;
+    exponential: Q = exp A, every rotation. W = 0 gives the identity.
+
+    Parameters
+    ----------
+    dim : event size.
+    method : "cayley" or "exponential".
+
+    Cost O(dim³) a call and O(dim²) an event. Source golinski2019orthogonal
+    """
+
+    entries: Float[Array, "dim dim"]
+    method: str = eqx.field(static=True)
+    context_dim: ClassVar[int] = 0
+    evidence: ClassVar[Evidence] = Evidence.EXACT
+    support: ClassVar[str] = "real"
+
+    def __init__(self, dim: int, method: str = "cayley"):
+        if method not in METHODS:
+            raise OptionError(f"method {method!r}", f"one of {', '.join(METHODS)}")
+        self.entries = jnp.zeros((dim, dim))
+        self.method = method
+
+    @property
+    def dim(self) -> int:
+        return self.entries.shape[0]
+
+    def matrix(self) -> Float[Array, "dim dim"]:
+        """Return Q."""
+        skew = self.entries - self.entries.T
+        if self.method == "exponential":
+            return jax.scipy.linalg.expm(skew)
+        unit = jnp.eye(self.dim, dtype=skew.dtype)
+        return jnp.linalg.solve(unit + skew, unit - skew)
+
+    def forward(
+        self, z: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        return jnp.tensordot(self.matrix(), z, 1), jnp.zeros(z.shape[1:], z.dtype)
+
+    def inverse(
+        self, x: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        return jnp.tensordot(self.matrix().T, x, 1), jnp.zeros(x.shape[1:], x.dtype)

@@ -1,0 +1,29 @@
+"""Recipes, small."""
+
+from cases.case import Case
+from pushforward.densities import StudentT
+from pushforward.models import build
+
+_SMALL = {"layers": 2, "hidden": (8, 8)}
+
+MODELS = {
+    "gaussian": Case(lambda key: build("gaussian", 2, key=key), 2),
+    "realnvp": Case(lambda key: build("realnvp", 2, key=key, **_SMALL), 2),
+    "realnvp_context": Case(
+        lambda key: build("realnvp", 3, key=key, context_dim=2, **_SMALL), 3, 2
+    ),
+    "maf": Case(lambda key: build("maf", 2, key=key, linear=True, **_SMALL), 2),
+    "maf_context": Case(lambda key: build("maf", 2, key=key, context_dim=1, **_SMALL), 2, 1),
+    "nsf": Case(lambda key: build("nsf", 2, key=key, bins=4, **_SMALL), 2),
+    "nsf_one": Case(lambda key: build("nsf", 1, key=key, bins=4, **_SMALL), 1),
+    "nsf_context": Case(
+        lambda key: build("nsf", 3, key=key, context_dim=2, bins=4, linear=True, **_SMALL), 3, 2
+    ),
+    "nsf_coupling": Case(lambda key: build("nsf", 2, key=key, coupling=True, bins=4, **_SMALL), 2),
+    "nsf_coupling_context": Case(
+        lambda key: build("nsf", 5, key=key, coupling=True, context_dim=1, bins=4, **_SMALL), 5, 1
+    ),
+    "nsf_student_t": Case(
+        lambda key: build("nsf", 2, key=key, bins=4, base=StudentT(2), **_SMALL), 2
+    ),
+}
