@@ -80,6 +80,7 @@ def find_root(function: Callable[[Values], Values], target: Values) -> Root:
 
     one = jnp.ones_like(y)
     low, high, *_ = jax.lax.while_loop(unbracketed, widen, (y - one, y + one, one, 0))
+    bracketed = (function(low) <= y) & (y <= function(high))
 
     def value_and_slope(x: Values) -> tuple[Values, Values]:
         return jax.jvp(function, (x,), (jnp.ones_like(x),))
@@ -111,6 +112,5 @@ def find_root(function: Callable[[Values], Values], target: Values) -> Root:
     residual = jnp.abs(value - y)
     rounding = _ULPS * eps * (jnp.abs(y) + jnp.abs(x) * slope + slope)
     narrowest = (high - low) <= _ULPS * eps * (jnp.abs(x) + eps)
-    held = (low <= x) & (x <= high)
-    converged = known & held & ((residual <= rounding) | narrowest)
+    converged = known & bracketed & ((residual <= rounding) | narrowest)
     return Root(jnp.where(known, x, target), residual, converged | jnp.isinf(target), steps)

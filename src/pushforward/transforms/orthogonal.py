@@ -11,10 +11,8 @@ from pushforward.core.bases import Transform
 from pushforward.core.border import align
 from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
+from pushforward.core.numerics import norm
 from pushforward.core.types import Context, DLogp, Features, Key
-
-_TINY = 1e-12
-"""Added to |v|², so that a zero vector divides by no zero; it then reflects nothing."""
 
 METHODS = ("cayley", "exponential")
 
@@ -58,9 +56,10 @@ class Householder(Transform):
 
     def _reflected(self, value: Features, *, reverse: bool) -> Features:
         def reflect(value: Array, vector: Array) -> tuple[Array, None]:
-            size = jnp.square(vector).sum() + _TINY
-            along = jnp.tensordot(vector, value, 1) / size
-            return value - 2 * align(vector, value.ndim) * along, None
+            size = norm(vector)
+            unit = vector / jnp.where(size > 0, size, 1.0)  # a zero vector reflects nothing
+            along = jnp.tensordot(unit, value, 1)
+            return value - 2 * align(unit, value.ndim) * along, None
 
         return jax.lax.scan(reflect, value, self.vectors, reverse=reverse)[0]
 

@@ -98,10 +98,9 @@ class Planar(Transform):
         """Return w, û and wᵀû."""
         weight, direction = align(self.weight, ndim), align(self.direction, ndim)
         product = (weight * direction).sum(0)
-        pull = positive(product) - 1
-        square = jnp.square(weight).sum(0) + _TINY
-        direction = direction + (pull - product) / square * weight
-        return weight, direction, pull
+        square = jnp.square(weight).sum(0)
+        change = (positive(product) - 1 - product) / (square + _TINY)
+        return weight, direction + change * weight, product + change * square
 
     def _moved(self, along: Array, pull: Array) -> tuple[Array, Array]:
         """Return h(a) and log(1 + wᵀû h′(a))."""
