@@ -1,5 +1,7 @@
 """Flow recipes: functions that return a model."""
 
+import warnings
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -135,6 +137,10 @@ def _flow(
         raise OptionError(
             f"dim={dim}, layers={layers}, context_dim={context_dim}",
             "dim ≥ 1, layers ≥ 1, context_dim ≥ 0",
+        )
+    if dim == 1 and not context_dim and isinstance(template, BoundedAffine):
+        warnings.warn(
+            "an affine flow of one column is a Gaussian whatever it learns; use nsf", stacklevel=3
         )
     layer = Coupling if coupling and dim > 1 else MaskedAutoregressive
     parts = []

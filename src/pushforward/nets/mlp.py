@@ -27,9 +27,9 @@ class Trunk(eqx.Module):
     hidden : widths of the hidden layers.
     activation : name of a.
     residual : add each layer's input to its output (from the second layer, where widths agree).
-    degrees : None for a dense net. Otherwise unit j of a layer sees unit i of the one below only
-        if degree(j) ≥ degree(i); inputs have degrees 1 … dim, hidden units are spread over
-        `degrees`, and degree 0 sees the context alone.
+    degrees : None for a dense net. Otherwise hidden units are spread over these degrees: one of
+        degree j is made of the context and of what feature j may depend on.
+    parents : for each feature, the earlier ones that it may depend on; all of them by default.
 
     `gates` multiply the hidden units, one array a layer; learning sets them for dropout
     (`fitting.noise.thin`), otherwise there are none.
@@ -45,6 +45,7 @@ class Trunk(eqx.Module):
     activation: str = eqx.field(static=True)
     residual: bool = eqx.field(static=True)
     degrees: tuple[int, ...] | None = eqx.field(static=True)
+    parents: tuple[tuple[int, ...], ...] | None = eqx.field(static=True)
 
     def __init__(
         self,
@@ -56,12 +57,13 @@ class Trunk(eqx.Module):
         activation: str = "relu",
         residual: bool = False,
         degrees: tuple[int, ...] | None = None,
+        parents: tuple[tuple[int, ...], ...] | None = None,
     ):
         if not hidden or min(hidden) < 1:
             raise OptionError(f"hidden={hidden}", "at least one positive width")
         sizes = (dim + context_dim, *hidden)
         keys = jax.random.split(key, len(hidden))
-        masks = _masks(dim, hidden, degrees)
+        masks = _masks(dim, hidden, degrees, parents)
         joint = _uniform(keys[0], (hidden[0], sizes[0]), masks[0].sum(1) + context_dim)
         self.first = joint[:, :dim]
         self.from_context = joint[:, dim:] if context_dim else None
@@ -74,6 +76,7 @@ class Trunk(eqx.Module):
         self.activation = activation
         self.residual = residual
         self.degrees = degrees
+        self.parents = parents
 
     @property
     def hidden(self) -> tuple[int, ...]:
@@ -114,7 +117,7 @@ class Trunk(eqx.Module):
         """Return the weight matrices with forbidden connections at zero."""
         if self.degrees is None:
             return self.first, self.weights
-        masks = _masks(self.first.shape[1], self.hidden, self.degrees)
+        masks = _masks(self.first.shape[1], self.hidden, self.degrees, self.parents)
         masked = [w * m for w, m in zip((self.first, *self.weights), masks, strict=True)]
         return masked[0], tuple(masked[1:])
 
@@ -124,18 +127,37 @@ def unit_degrees(degrees: tuple[int, ...], width: int) -> np.ndarray:
     return np.asarray(degrees)[(np.arange(width) * len(degrees)) // width]
 
 
-def allowed(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Return the mask of connections from units of degree `below` to units of degree `above`."""
-    return above[:, None] >= below[None, :]
+def allowed(
+    above: np.ndarray, below: np.ndarray, parents: tuple[tuple[int, ...], ...] | None
+) -> np.ndarray:
+    """Return the mask of connections from units of degrees `below` to those of degrees `above`.
+
+    A unit may use another that comes no later and is made of nothing but what it may see.
+    """
+    earlier = above[:, None] >= below[None, :]
+    if parents is None:
+        return earlier
+    sets = [set(group) for group in parents]
+    within = np.array([[low <= high for low in sets] for high in sets])
+    return earlier & within[np.ix_(above, below)]
 
 
-def _masks(dim: int, hidden: tuple[int, ...], degrees: tuple[int, ...] | None) -> list[np.ndarray]:
+def _masks(
+    dim: int,
+    hidden: tuple[int, ...],
+    degrees: tuple[int, ...] | None,
+    parents: tuple[tuple[int, ...], ...] | None,
+) -> list[np.ndarray]:
     """Return the mask of each weight matrix; all true for a dense net."""
     sizes = (dim, *hidden)
     if degrees is None:
         return [np.ones((n_out, n_in), bool) for n_in, n_out in zip(sizes, hidden, strict=False)]
-    units = [np.arange(1, dim + 1), *(unit_degrees(degrees, width) for width in hidden)]
-    return [allowed(above, below) for below, above in zip(units, units[1:], strict=False)]
+    seen = np.tri(dim, k=-1, dtype=bool)
+    if parents is not None:
+        seen = np.array([[i in group for i in range(dim)] for group in parents])
+    units = [unit_degrees(degrees, width) for width in hidden]
+    between = [allowed(high, low, parents) for low, high in zip(units, units[1:], strict=False)]
+    return [seen[units[0]], *between]
 
 
 def _uniform(key: Array, shape: tuple[int, int], fan_in: np.ndarray) -> Float[Array, "out in"]:

@@ -10,6 +10,7 @@ from jaxtyping import Array
 
 from pushforward.core.bases import Transform
 from pushforward.core.border import align
+from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
 from pushforward.core.parameters import combine, partition
 from pushforward.core.types import Context, DLogp, Features, Key
@@ -30,6 +31,8 @@ class MaskedAutoregressive(Transform):
     dim, context_dim : event and context size.
     template : scalar transform T with parameters θ₀.
     hidden, activation, residual : the net's widths, activation name and skip connections.
+    parents : for each feature, the earlier ones that its parameters depend on (a Bayesian
+        network, an adjacency matrix's rows); all of them by default.
 
     Cost: `inverse` (data → latent) is one network call; `forward` is one pass over the features
     that computes each hidden unit once, when all it depends on is known.
@@ -52,10 +55,14 @@ class MaskedAutoregressive(Transform):
         hidden: tuple[int, ...] = (64, 64),
         activation: str = "relu",
         residual: bool = False,
+        parents: tuple[tuple[int, ...], ...] | None = None,
     ):
-        # Degree 0 sees the context alone: without such units the first feature could not
-        # depend on it.
-        lowest = 0 if context_dim or dim == 1 else 1
+        # Where nothing is seen but the context, units serve it; without any, there is no use.
+        degrees = tuple(
+            j for j in range(dim) if context_dim or (parents[j] if parents is not None else j)
+        )
+        if parents is not None:
+            parents = _checked(parents, dim)
         self.trunk = Trunk(
             dim,
             hidden,
@@ -63,7 +70,8 @@ class MaskedAutoregressive(Transform):
             context_dim=context_dim,
             activation=activation,
             residual=residual,
-            degrees=tuple(range(lowest, dim)),
+            degrees=degrees or (0,),
+            parents=parents,
         )
         self.heads = Heads(template, dim, hidden[-1])
         self.dim, self.context_dim = dim, context_dim
@@ -103,7 +111,7 @@ class MaskedAutoregressive(Transform):
             for i, w in enumerate(weights)
         ]
         biases = [_spread(b, slots[i + 1], self.dim) for i, b in enumerate(self.trunk.biases[1:])]
-        mask = allowed(np.arange(self.dim), degrees[-1])
+        mask = allowed(np.arange(self.dim), degrees[-1], self.trunk.parents)
         heads = [
             jnp.moveaxis(_spread_columns(w * mask, slots[-1], self.dim), -2, 0)
             for w in self.heads.weights
@@ -146,8 +154,23 @@ class MaskedAutoregressive(Transform):
 
     def _filled(self, x: Features, context: Context) -> Transform:
         degrees = unit_degrees(self.trunk.degrees or (), self.trunk.hidden[-1])
-        mask = allowed(np.arange(self.dim), degrees)
+        mask = allowed(np.arange(self.dim), degrees, self.trunk.parents)
         return self.heads(self.trunk(x, context), mask)
+
+
+def _checked(parents: tuple[tuple[int, ...], ...], dim: int) -> tuple[tuple[int, ...], ...]:
+    """Return the parents as sorted tuples, or say which one is not an earlier feature."""
+    groups = tuple(tuple(sorted({int(i) for i in group})) for group in parents)
+    if len(groups) != dim:
+        raise OptionError(f"parents of {len(groups)} features", f"of all {dim}")
+    for j, group in enumerate(groups):
+        if group and not 0 <= group[0] <= group[-1] < j:
+            raise OptionError(
+                f"parents {group} of feature {j}",
+                "earlier features: 0 … j − 1",
+                "reorder the features so that each comes after its parents (Permute)",
+            )
+    return groups
 
 
 def _block_slots(degrees: np.ndarray, n_blocks: int) -> tuple[np.ndarray, int]:
