@@ -131,9 +131,7 @@ def test_d12_few_rows_and_odd_batches(rng):
 @pytest.mark.parametrize("x", [9.0, 300.0, 3e4])
 def test_d13_unscaled_data_come_back(layer, x, rng):
     """An affine layer brings values of any size back in float32, to their own rounding."""
-    flow = perturbed(
-        layer(2, BoundedAffine(), key=jax.random.key(0), hidden=(64, 64)), rng, 0.1
-    )
+    flow = perturbed(layer(2, BoundedAffine(), key=jax.random.key(0), hidden=(64, 64)), rng, 0.1)
     rows = jnp.asarray(x * rng.choice([-1, 1], (2, 500)) * rng.uniform(0.5, 1, (2, 500)))
     rows = rows.astype(jnp.float32)
     z, _ = flow.inverse(rows)

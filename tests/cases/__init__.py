@@ -1,9 +1,9 @@
 """Every transform, density and model by name, with what it promises; the laws run over all."""
 
-from cases import basic, densities, models, planar
+from cases import basic, composed, densities, models, planar
 from cases.case import Case
 
-TRANSFORMS = {**basic.TRANSFORMS, **planar.TRANSFORMS}
+TRANSFORMS = {**basic.TRANSFORMS, **composed.TRANSFORMS, **planar.TRANSFORMS}
 DENSITIES = densities.DENSITIES
 MODELS = models.MODELS
 

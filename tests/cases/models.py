@@ -26,4 +26,21 @@ MODELS = {
     "nsf_student_t": Case(
         lambda key: build("nsf", 2, key=key, bins=4, base=StudentT(2), **_SMALL), 2
     ),
+    "planar_stack": Case(lambda key: build("planar", 2, key=key, layers=3), 2),
+    "planar_context": Case(
+        lambda key: build("planar", 3, key=key, layers=2, context_dim=2, hidden=(8,)), 3, 2
+    ),
+    "radial_stack": Case(lambda key: build("radial", 2, key=key, layers=3), 2),
+    "radial_context": Case(
+        lambda key: build("radial", 2, key=key, layers=2, context_dim=1, hidden=(8,)), 2, 1
+    ),
+    "sylvester_stack": Case(lambda key: build("sylvester", 2, key=key, layers=2), 2),
+    "sylvester_context": Case(
+        lambda key: build("sylvester", 4, key=key, layers=2, rank=2, context_dim=1, hidden=(8,)),
+        4,
+        1,
+    ),
+    "sylvester_mixing_triangular": Case(
+        lambda key: build("sylvester", 3, key=key, layers=2, mixing="triangular"), 3
+    ),
 }

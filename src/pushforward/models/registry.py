@@ -11,6 +11,7 @@ from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
 from pushforward.models.flows import maf, nsf, realnvp
 from pushforward.models.linear import gaussian
+from pushforward.models.planar import planar, radial, sylvester
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +32,10 @@ _RECIPES = {
         Recipe("gaussian", gaussian, "linear", Evidence.EXACT, 1809, "papamakarios2021flows"),
         Recipe("maf", maf, "autoregressive", Evidence.EXACT, 2017, "papamakarios2017maf"),
         Recipe("nsf", nsf, "spline", Evidence.EXACT, 2019, "durkan2019nsf"),
+        Recipe("planar", planar, "planar", Evidence.EXACT, 2015, "rezende2015"),
+        Recipe("radial", radial, "planar", Evidence.EXACT, 2015, "rezende2015"),
         Recipe("realnvp", realnvp, "coupling", Evidence.EXACT, 2017, "dinh2017realnvp"),
+        Recipe("sylvester", sylvester, "planar", Evidence.EXACT, 2018, "vandenberg2018sylvester"),
     )
 }
 

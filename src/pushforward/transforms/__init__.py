@@ -2,6 +2,8 @@
 
 from pushforward.transforms.autoregressive import MaskedAutoregressive
 from pushforward.transforms.compose import Chain, Frozen, Invert, Scan
+from pushforward.transforms.concatenate import Concatenate
+from pushforward.transforms.conditioning import Condition
 from pushforward.transforms.coupling import Coupling
 from pushforward.transforms.elementwise import Affine, BoundedAffine, Exp, Sigmoid, Sinh
 from pushforward.transforms.linear import LU, Triangular
@@ -16,6 +18,8 @@ __all__ = [
     "Affine",
     "BoundedAffine",
     "Chain",
+    "Concatenate",
+    "Condition",
     "Coupling",
     "Exp",
     "Frozen",
