@@ -42,4 +42,4 @@ def _is_buffer(node: Any) -> bool:
 def _trainable(node: Any) -> Any:
     if isinstance(node, Buffer):
         return jax.tree.map(lambda _: False, node)
-    return eqx.is_inexact_array(node)
+    return eqx.is_inexact_array(node) and node.size > 0
