@@ -56,9 +56,7 @@ TRANSFORMS = {
     "softplus": Case(
         lambda key: Softplus(), 2, 0, 0.05, 5.0, (0.0, np.inf), sparsity=own(2), trains=False
     ),
-    "tanh": Case(
-        lambda key: Tanh(), 2, 0, -0.98, 0.98, (-1.0, 1.0), sparsity=own(2), trains=False
-    ),
+    "tanh": Case(lambda key: Tanh(), 2, 0, -0.98, 0.98, (-1.0, 1.0), sparsity=own(2), trains=False),
     "power_square": Case(
         lambda key: Power(2.0), 2, 0, 0.05, 5.0, (0.0, np.inf), sparsity=own(2), trains=False
     ),
@@ -73,19 +71,31 @@ TRANSFORMS = {
     ),
     "negate": Case(lambda key: Negate(), 2, sparsity=own(2), trains=False),
     "yeo_johnson": Case(lambda key: YeoJohnson(), 2, sparsity=own(2)),
-    "monotone": Case(lambda key: Monotone(bent, (0.0, jnp.zeros(2))), 2, sparsity=own(2)),
+    "monotone": Case(
+        lambda key: Monotone(bent, (0.0, jnp.zeros(2))), 2, sparsity=own(2), saves=False
+    ),
     "monotone_falling": Case(
-        lambda key: Monotone(falling_cubic, increasing=False), 1, sparsity=own(1), trains=False
+        lambda key: Monotone(falling_cubic, increasing=False),
+        1,
+        sparsity=own(1),
+        trains=False,
+        saves=False,
     ),
     "bijection": Case(
         lambda key: Bijection(twisted, untwisted, 2),
         2,
         sparsity=np.ones((2, 2), bool),
         trains=False,
+        saves=False,
     ),
     "coupling_leaky": Case(layer(Coupling, 3, LeakyRelu), 3, sparsity=kept(3, 1)),
     "coupling_monotone": Case(
-        layer(Coupling, 2, lambda: Monotone(bent, (0.0, 0.0)), 1), 2, 1, sparsity=kept(2, 1), blind=1
+        layer(Coupling, 2, lambda: Monotone(bent, (0.0, 0.0)), 1),
+        2,
+        1,
+        sparsity=kept(2, 1),
+        blind=1,
+        saves=False,
     ),
     "autoregressive_yeo_johnson": Case(
         layer(MaskedAutoregressive, 3, YeoJohnson), 3, sparsity=before(3)
