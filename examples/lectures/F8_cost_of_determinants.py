@@ -1,4 +1,4 @@
-"""F8: what a flow must be able to do, and what a determinant costs: O(n³), or O(n) if triangular."""
+"""F8: what a determinant costs: O(n³) in general, O(n) where the Jacobian is triangular."""
 
 import sys
 import time
