@@ -61,7 +61,7 @@ TRANSFORMS = {
         lambda key: Power(2.0), 2, 0, 0.05, 5.0, (0.0, np.inf), sparsity=own(2), trains=False
     ),
     "power_falling": Case(
-        lambda key: Power(-0.5), 1, 0, 0.05, 5.0, (0.0, np.inf), sparsity=own(1), trains=False
+        lambda key: Power(-1.0), 1, 0, 0.05, 5.0, (0.0, np.inf), sparsity=own(1), trains=False
     ),
     "leaky_relu": Case(lambda key: LeakyRelu(jnp.array([0.1, 3.0])), 2, sparsity=own(2)),
     "signed_affine": Case(
