@@ -38,7 +38,7 @@ def main(folder: Path, epochs: int = 0) -> dict:
         outside = np.asarray(model.log_prob(np.array([[ends.min() - 0.1], [ends.max() + 0.1]])))
         assert (outside == -np.inf).all()
 
-        drawn = np.random.default_rng(k).uniform(0, 2, (1, 20_000)).astype(np.float32)
+        drawn = jnp.asarray(np.random.default_rng(k).uniform(0, 2, (1, 20_000)))
         samples = np.asarray(transform.forward(drawn)[0])[0]
         axes = figure.add_subplot(1, len(MAPS), k + 1)
         axes.hist(samples, 40, density=True, color="#c9dfe6")

@@ -8,7 +8,6 @@ import numpyro.distributions as dist
 from cases.case import Case, before, kept, layer, own
 from pushforward.densities import NumPyroDensity, Pushforward, StandardNormal, Uniform
 from pushforward.transforms import (
-    Affine,
     Bijection,
     Coupling,
     Exp,
@@ -104,7 +103,7 @@ TRANSFORMS = {
 
 DENSITIES = {
     "uniform_times_four": Case(
-        _fixed(lambda: Affine(0.0, 4.0), lambda: Uniform(0.0, 2.0)),
+        _fixed(lambda: SignedAffine(0.0, 4.0), lambda: Uniform(0.0, 2.0)),
         1,
         low=0.1,
         high=7.9,
