@@ -5,6 +5,16 @@ from cases.case import Case
 
 TRANSFORMS = {**basic.TRANSFORMS, **composed.TRANSFORMS, **planar.TRANSFORMS}
 DENSITIES = densities.DENSITIES
+from cases import basic, densities, matrix, models, planar, scalar
+from cases.case import Case
+
+TRANSFORMS = {
+    **basic.TRANSFORMS,
+    **planar.TRANSFORMS,
+    **scalar.TRANSFORMS,
+    **matrix.TRANSFORMS,
+}
+DENSITIES = {**densities.DENSITIES, **scalar.DENSITIES, **matrix.DENSITIES}
 MODELS = models.MODELS
 
 CASES = {**TRANSFORMS, **DENSITIES, **MODELS}

@@ -19,6 +19,7 @@ class Case:
     sparsity : (dim, dim) flags of which z_i depend on which x_j, where that is promised.
     blind : how many leading features of z the context cannot reach.
     trains : whether there is anything to learn.
+    saves : whether a file can hold it; a user's own function cannot be saved.
     """
 
     make: Callable
@@ -30,6 +31,7 @@ class Case:
     sparsity: np.ndarray | None = None
     blind: int = 0
     trains: bool = True
+    saves: bool = True
 
     @property
     def edges(self) -> np.ndarray:

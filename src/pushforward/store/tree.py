@@ -84,6 +84,13 @@ def _encode_object(value: Any, arrays: dict[str, np.ndarray], depth: int) -> Any
     if isinstance(value, numpyro.distributions.Distribution):
         return _encode_law(value, arrays, depth)
     name = name_of(cls)
+    function = getattr(value, "__qualname__", None)
+    if name is None and callable(value) and function is not None:
+        raise OptionError(
+            f"the function {value.__module__}.{function} in a model to save",
+            "arrays, plain data and pushforward's own classes: files hold no code",
+            "save the parameters of pf.partition(model) and keep the function's source yourself",
+        )
     if name is None:
         raise OptionError(
             f"a {cls.__module__}.{cls.__qualname__} in a model to save",
