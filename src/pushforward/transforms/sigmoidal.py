@@ -226,11 +226,10 @@ def _logit_of_mixture(logits: Array, u: Array, slope: Array) -> tuple[Array, Arr
     log_weights = jax.nn.log_softmax(logits, 0)
     lower = log_weights - jax.nn.softplus(-u)
     upper = log_weights - jax.nn.softplus(u)
-    log_cdf = jax.nn.logsumexp(lower, 0)
-    log_survival = jax.nn.logsumexp(upper, 0)
-    gain = jnp.exp(lower - log_cdf) * jax.nn.sigmoid(-u)
-    gain = gain + jnp.exp(upper - log_survival) * jax.nn.sigmoid(u)
-    return log_cdf - log_survival, (gain * slope).sum(0)
+    # Shares by softmax, which adds to one however the logarithms of the sums are rounded.
+    gain = jax.nn.softmax(lower, 0) * jax.nn.sigmoid(-u)
+    gain = gain + jax.nn.softmax(upper, 0) * jax.nn.sigmoid(u)
+    return jax.nn.logsumexp(lower, 0) - jax.nn.logsumexp(upper, 0), (gain * slope).sum(0)
 
 
 def _leaking(x: Array, value: Array, slope: Array) -> tuple[Array, Array]:
