@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import integrate, interpolate, stats
+from scipy import interpolate, stats
 from scipy.special import logit, softmax
 
 import laws
@@ -25,6 +25,7 @@ from pushforward.transforms import (
     UnconstrainedMonotonic,
 )
 from pushforward.transforms.bins import MIN_BIN
+from pushforward.transforms.cubic import MAX_SHARE, _slope
 from pushforward.transforms.sigmoidal import LEAK
 
 TEMPLATES = {
@@ -44,8 +45,13 @@ X = np.linspace(-7, 7, 401)
 
 def curve(template, x=X):
     """Return z and dz/dx of a scalar template over points, in float64."""
-    z, log_slope = jax.jit(jax.vmap(lambda t, v: t.inverse(v[None]), (None, 0)))(template, x)
+    z, log_slope = _over_points(template, x)
     return np.asarray(z[:, 0]), np.exp(np.asarray(log_slope))
+
+
+@jax.jit
+def _over_points(template, x):
+    return jax.vmap(lambda v: template.inverse(v[None]))(x)
 
 
 def moved(template, rng, sd=1.0):
@@ -72,8 +78,8 @@ def test_new_templates_are_near_the_identity():
     """Where equal terms would stay equal they start apart, and the map stays close to x."""
     for make in TEMPLATES.values():
         z, slope = curve(make())
-        assert np.abs(z - X).max() < 0.3
-        assert (np.abs(np.log(slope)) < 0.3).all()
+        assert np.abs(z - X).max() < 0.5
+        assert np.abs(np.log(slope)).max() < 0.4
 
 
 def _sizes(raw, bound):
@@ -113,13 +119,11 @@ def test_cubic_spline_is_hermite_interpolation(rng):
 
 def test_cubic_pieces_rise_at_every_corner():
     """The slope stays positive where edge slopes take their least and greatest shares."""
-    from pushforward.transforms.cubic import MAX_SHARE, _slope
-
     t = jnp.linspace(0, 1, 2001)
     for alpha in (1e-8, 0.01, 1.0, MAX_SHARE):
         for beta in (1e-8, 0.01, 1.0, MAX_SHARE):
             least = min(alpha, beta, 1.5 - MAX_SHARE / 2)
-            assert _slope(t, alpha, beta).min() >= 0.9 * least
+            assert _slope(t, jnp.array(alpha), jnp.array(beta)).min() >= 0.9 * least
 
 
 def test_linear_rational_pieces_meet(rng):
@@ -185,16 +189,32 @@ def test_sum_of_squares_is_the_integral(rng):
 @pytest.mark.parametrize("sd", [0.3, 3.0, 30.0])
 def test_the_quadrature_is_the_integral(sd, rng):
     """z = loc + ∫ f to the promised 1e-6, however steep the net; and its own slope is f."""
-    for _ in range(5):
+    x = np.linspace(-5, 5, 41)
+    node, weight = np.polynomial.legendre.leggauss(30)
+    for _ in range(20):
         t = moved(UnconstrainedMonotonic(8, 5.0), rng, sd)
-        x = np.linspace(-5, 5, 21)
+        raw, shifts, weights = (np.asarray(v) for v in (t.raw_rates, t.shifts, t.weights))
+        weights = weights * 3 / (3 + np.abs(weights).sum())
+        level = 3 * np.tanh(float(t.raw_level) / 3)
+
+        def f(s, raw=raw, shifts=shifts, weights=weights, level=level):
+            units = np.tanh(2 * np.tanh(raw / 2) * s[..., None] + shifts)
+            return np.exp(level + (weights * units).sum(-1))
+
+        # Thirty nodes in each of a hundred cells: the integral to rounding.
+        share = (np.arange(100)[:, None] + (node + 1) / 2) / 100
+        exact = (f(x[:, None, None] * share) * weight / 200).sum((1, 2)) * x
         z, slope = curve(t, x)
-        one = jax.jit(lambda s, t=t: jnp.exp(t._log_slope(s[None], 1)[0]))
-        exact = [integrate.quad(lambda s: float(one(s)), 0.0, v, limit=200)[0] for v in x[::4]]
+        np.testing.assert_allclose(slope, f(x), rtol=1e-10)
         size = np.maximum(1, np.abs(exact))
-        assert (np.abs(z[::4] - float(t.loc) - exact) / size).max() < 1e-6
-        own = jax.vmap(jax.grad(lambda v, t=t: t.inverse(v[None])[0][0]))(x)
+        assert (np.abs(z - float(t.loc) - exact) / size).max() < 1e-6
+        own = _own_slope(t, x)
         np.testing.assert_allclose(own, slope, rtol=1e-5)
+
+
+@jax.jit
+def _own_slope(template, x):
+    return jax.vmap(jax.grad(lambda v: template.inverse(v[None])[0][0]))(x)
 
 
 def test_block_layers_reach_all_of_the_line(rng):

@@ -81,7 +81,8 @@ class BlockAutoregressive(Transform):
             if context_dim
             else None
         )
-        self.raw_gate, self.raw_log_scale = jnp.zeros(dim), jnp.zeros(dim)
+        # Mostly the identity to begin with.
+        self.raw_gate, self.raw_log_scale = jnp.full(dim, -1.0), jnp.zeros(dim)
         self.units, self.dim, self.context_dim = tuple(units), dim, context_dim
 
     def inverse(

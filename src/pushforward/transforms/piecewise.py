@@ -1,6 +1,5 @@
 """Monotone splines of linear and of linear rational pieces, with the identity outside."""
 
-import math
 from typing import ClassVar
 
 import equinox as eqx
@@ -11,16 +10,12 @@ from jaxtyping import Array, Float
 from pushforward.core.bases import Transform
 from pushforward.core.border import align
 from pushforward.core.evidence import Evidence
+from pushforward.core.numerics import bounded_log
 from pushforward.core.types import Context, DLogp, Features, Key
 from pushforward.transforms.bins import Bin, check_bins, locate, pick
 
-MIN_SLOPE = 1e-3
-"""Least derivative at a knot: a bin of flat ends and a steep middle stays invertible in float32."""
-
 MIN_SHARE = 0.025
 """Least share of a bin on either side of its middle knot: a part that vanishes has no slope."""
-
-_UNIT_SLOPE = math.log(math.expm1(1 - MIN_SLOPE))
 
 
 class LinearSpline(Transform):
@@ -97,7 +92,7 @@ class LinearRationalSpline(Transform):
     bound : B; the spline maps [−B, B] onto itself.
 
     The leaves are raw widths and heights `(bins, …)` (softmax), raw inner slopes
-    `(bins − 1, …)` (softplus) and raw places of the inner knots `(bins, …)` (sigmoid). Zeros give
+    `(bins − 1, …)` (their logs, within ±3) and raw places of the inner knots `(bins, …)` (sigmoid). Zeros give
     the identity.
 
     Source dolatabadi2020lrs
@@ -165,10 +160,10 @@ class LinearRationalSpline(Transform):
         widths, heights = align(self.widths, ndim), align(self.heights, ndim)
         bin_ = locate(widths, heights, v, self.bound, by_height)
         raw, places = align(self.slopes, ndim), align(self.places, ndim)
-        edge = jnp.full((), _UNIT_SLOPE, v.dtype)
-        inner = [raw[k] + _UNIT_SLOPE for k in range(raw.shape[0])]
-        d0 = jax.nn.softplus(pick(bin_.beyond, [edge, *inner])) + MIN_SLOPE
-        d1 = jax.nn.softplus(pick(bin_.beyond, [*inner, edge])) + MIN_SLOPE
+        inner = [jnp.exp(bounded_log(raw[k])) for k in range(raw.shape[0])]
+        edge = jnp.ones((), v.dtype)
+        d0 = pick(bin_.beyond, [edge, *inner])
+        d1 = pick(bin_.beyond, [*inner, edge])
         place = pick(bin_.beyond, [places[k] for k in range(places.shape[0])])
         share = MIN_SHARE + (1 - 2 * MIN_SHARE) * jax.nn.sigmoid(place)
         a1 = jnp.sqrt(d0 / d1)
