@@ -91,9 +91,9 @@ class LinearRationalSpline(Transform):
     bins : number of bins, at least 2.
     bound : B; the spline maps [−B, B] onto itself.
 
-    The leaves are raw widths and heights `(bins, …)` (softmax), raw inner slopes
-    `(bins − 1, …)` (their logs, within ±3) and raw places of the inner knots `(bins, …)` (sigmoid). Zeros give
-    the identity.
+    The leaves are raw widths and heights `(bins, …)` (softmax), raw logs of inner slopes
+    `(bins − 1, …)` (within ±3) and raw places of the inner knots `(bins, …)` (sigmoid). Zeros
+    give the identity.
 
     Source dolatabadi2020lrs
     """
