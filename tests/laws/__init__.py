@@ -20,7 +20,15 @@ from laws.densities import (
     samples_fill_bins,
     samples_have_the_density,
 )
-from laws.inputs import after_a_step, perturbed, points, sharp
+from laws.inputs import (
+    after_a_step,
+    forward,
+    inverse,
+    jacobian_of_inverse,
+    perturbed,
+    points,
+    sharp,
+)
 from laws.transforms import (
     composed_round_trip,
     context_reaches,
@@ -44,7 +52,10 @@ __all__ = [
     "determinant_forward",
     "differences",
     "finite_everywhere",
+    "forward",
     "infinity_is_impossible",
+    "inverse",
+    "jacobian_of_inverse",
     "leaves_move",
     "mass_is_one",
     "outside_has_no_mass",

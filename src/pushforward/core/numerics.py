@@ -39,6 +39,18 @@ def positive_inverse(scale: Float[Array, "..."]) -> Float[Array, "..."]:
     return excess + jnp.log(-jnp.expm1(-excess)) - _UNIT_OFFSET
 
 
+MAX_LOG_SCALE = 3.0
+"""Largest |log σ| of a bounded scale: e³ ≈ 20 a layer, and layers multiply."""
+
+
+def bounded_log(raw: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Map a free parameter to the log of a scale that no net's output can make extreme.
+
+    L tanh(raw / L), L = 3: zero gives zero, with slope one.
+    """
+    return MAX_LOG_SCALE * jnp.tanh(raw / MAX_LOG_SCALE)
+
+
 def log_cosh(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """Return log cosh x without overflow."""
     size = jnp.abs(x)

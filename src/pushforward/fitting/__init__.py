@@ -6,4 +6,10 @@ from pushforward.fitting.noise import TrainingNoise
 from pushforward.fitting.objectives import negative_log_likelihood
 from pushforward.fitting.outcome import Fit
 
-__all__ = ["Batch", "Fit", "TrainingNoise", "fit", "negative_log_likelihood"]
+__all__ = [
+    "Batch",
+    "Fit",
+    "TrainingNoise",
+    "fit",
+    "negative_log_likelihood",
+]

@@ -2,18 +2,40 @@
 
 from pushforward.models.flows import maf, nsf, realnvp
 from pushforward.models.linear import gaussian
+from pushforward.models.monotone import (
+    bernstein,
+    bnaf,
+    crs,
+    flowpp,
+    linear_spline,
+    lrs,
+    naf,
+    nice,
+    sospf,
+    umnn,
+)
 from pushforward.models.planar import planar, radial, sylvester
 from pushforward.models.registry import build, names, recipe
 
 __all__ = [
+    "bernstein",
+    "bnaf",
     "build",
+    "crs",
+    "flowpp",
     "gaussian",
+    "linear_spline",
+    "lrs",
     "maf",
+    "naf",
     "names",
+    "nice",
     "nsf",
     "planar",
     "radial",
     "realnvp",
     "recipe",
+    "sospf",
     "sylvester",
+    "umnn",
 ]

@@ -11,6 +11,18 @@ from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
 from pushforward.models.flows import maf, nsf, realnvp
 from pushforward.models.linear import gaussian
+from pushforward.models.monotone import (
+    bernstein,
+    bnaf,
+    crs,
+    flowpp,
+    linear_spline,
+    lrs,
+    naf,
+    nice,
+    sospf,
+    umnn,
+)
 from pushforward.models.planar import planar, radial, sylvester
 
 
@@ -29,13 +41,23 @@ class Recipe:
 _RECIPES = {
     recipe.name: recipe
     for recipe in (
+        Recipe("bernstein", bernstein, "polynomial", Evidence.EXACT, 2022, "ramasinghe2022"),
+        Recipe("bnaf", bnaf, "autoregressive", Evidence.EXACT, 2019, "decao2019bnaf"),
+        Recipe("crs", crs, "spline", Evidence.EXACT, 2019, "durkan2019cubic"),
+        Recipe("flowpp", flowpp, "coupling", Evidence.EXACT, 2019, "ho2019flowpp"),
         Recipe("gaussian", gaussian, "linear", Evidence.EXACT, 1809, "papamakarios2021flows"),
+        Recipe("linear_spline", linear_spline, "spline", Evidence.EXACT, 2019, "muller2019"),
+        Recipe("lrs", lrs, "spline", Evidence.EXACT, 2020, "dolatabadi2020lrs"),
         Recipe("maf", maf, "autoregressive", Evidence.EXACT, 2017, "papamakarios2017maf"),
+        Recipe("naf", naf, "autoregressive", Evidence.EXACT, 2018, "huang2018naf"),
+        Recipe("nice", nice, "coupling", Evidence.EXACT, 2015, "dinh2015nice"),
         Recipe("nsf", nsf, "spline", Evidence.EXACT, 2019, "durkan2019nsf"),
         Recipe("planar", planar, "planar", Evidence.EXACT, 2015, "rezende2015"),
         Recipe("radial", radial, "planar", Evidence.EXACT, 2015, "rezende2015"),
         Recipe("realnvp", realnvp, "coupling", Evidence.EXACT, 2017, "dinh2017realnvp"),
+        Recipe("sospf", sospf, "polynomial", Evidence.EXACT, 2019, "jaini2019sos"),
         Recipe("sylvester", sylvester, "planar", Evidence.EXACT, 2018, "vandenberg2018sylvester"),
+        Recipe("umnn", umnn, "autoregressive", Evidence.NUMERICAL, 2019, "wehenkel2019umnn"),
     )
 }
 

@@ -1,42 +1,56 @@
 """Transforms: maps between a latent z and a datum x that return dlogp of the pair."""
 
 from pushforward.transforms.autoregressive import MaskedAutoregressive
+from pushforward.transforms.block import BlockAutoregressive
 from pushforward.transforms.bounded import Log, Power, Softplus, Tanh
 from pushforward.transforms.compose import Chain, Frozen, Invert, Scan
 from pushforward.transforms.concatenate import Concatenate
 from pushforward.transforms.conditioning import Condition
 from pushforward.transforms.coupling import Coupling
+from pushforward.transforms.cubic import CubicSpline
 from pushforward.transforms.custom import Bijection, Monotone
-from pushforward.transforms.elementwise import Affine, BoundedAffine, Exp, Sigmoid, Sinh
+from pushforward.transforms.elementwise import Affine, BoundedAffine, Exp, Shift, Sigmoid, Sinh
+from pushforward.transforms.integral import UnconstrainedMonotonic
 from pushforward.transforms.linear import LU, Triangular
 from pushforward.transforms.lowrank import LowRank
 from pushforward.transforms.marginal import MarginalSpline, Warp
 from pushforward.transforms.matrix import QR, SVD, Matrix
 from pushforward.transforms.orthogonal import Householder, Orthogonal, Rotation
 from pushforward.transforms.permute import Permute
+from pushforward.transforms.piecewise import LinearRationalSpline, LinearSpline
 from pushforward.transforms.planar import Planar, Radial, Sylvester
+from pushforward.transforms.polynomial import Bernstein, SumOfSquares
 from pushforward.transforms.scalar import LeakyRelu, Negate, SignedAffine, YeoJohnson
+from pushforward.transforms.sigmoidal import DeepDenseSigmoidal, DeepSigmoidal, MixtureCDF
 from pushforward.transforms.spline import RationalQuadraticSpline
 
 __all__ = [
     "Affine",
+    "Bernstein",
     "Bijection",
+    "BlockAutoregressive",
     "BoundedAffine",
     "Chain",
     "Concatenate",
     "Condition",
     "Coupling",
+    "CubicSpline",
+    "DeepDenseSigmoidal",
+    "DeepSigmoidal",
     "Exp",
     "Frozen",
     "Householder",
     "Invert",
     "LU",
     "LeakyRelu",
+    "LinearRationalSpline",
+    "LinearSpline",
     "Log",
     "LowRank",
     "MarginalSpline",
     "MaskedAutoregressive",
     "Matrix",
+    "MixtureCDF",
     "Monotone",
     "Negate",
     "Orthogonal",
@@ -49,13 +63,16 @@ __all__ = [
     "Rotation",
     "SVD",
     "Scan",
+    "Shift",
     "Sigmoid",
     "SignedAffine",
     "Sinh",
     "Softplus",
+    "SumOfSquares",
     "Sylvester",
     "Tanh",
     "Triangular",
+    "UnconstrainedMonotonic",
     "Warp",
     "YeoJohnson",
 ]

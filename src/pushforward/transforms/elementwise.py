@@ -9,11 +9,14 @@ from jaxtyping import Array, Float
 from pushforward.core.bases import Transform
 from pushforward.core.border import align
 from pushforward.core.evidence import Evidence
-from pushforward.core.numerics import checked_scale, log_cosh, positive, positive_inverse
+from pushforward.core.numerics import (
+    bounded_log,
+    checked_scale,
+    log_cosh,
+    positive,
+    positive_inverse,
+)
 from pushforward.core.types import Context, DLogp, Features, Key
-
-MAX_LOG_SCALE = 3.0
-"""Largest |log σ| of a `BoundedAffine`: e³ ≈ 20 a layer, and layers multiply."""
 
 
 class Affine(Transform):
@@ -91,7 +94,33 @@ class BoundedAffine(Transform):
         return z, -_sum_over_event(log_scale, x)
 
     def _log_scale(self, ndim: int) -> Float[Array, "..."]:
-        return MAX_LOG_SCALE * jnp.tanh(align(self.raw_log_scale, ndim) / MAX_LOG_SCALE)
+        return bounded_log(align(self.raw_log_scale, ndim))
+
+
+class Shift(Transform):
+    """Shift: x = z + loc, dlogp = 0. The template of additive coupling layers.
+
+    Zero is the identity. Source dinh2015nice
+    """
+
+    loc: Float[Array, "..."]
+    dim: ClassVar[int | None] = None
+    context_dim: ClassVar[int] = 0
+    evidence: ClassVar[Evidence] = Evidence.EXACT
+    support: ClassVar[str] = "real"
+
+    def __init__(self):
+        self.loc = jnp.zeros(())
+
+    def forward(
+        self, z: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        return z + align(self.loc, z.ndim), jnp.zeros(z.shape[1:], z.dtype)
+
+    def inverse(
+        self, x: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        return x - align(self.loc, x.ndim), jnp.zeros(x.shape[1:], x.dtype)
 
 
 class Exp(Transform):

@@ -1,6 +1,5 @@
 """The monotone rational-quadratic spline, with linear tails of slope one."""
 
-import functools
 import math
 from typing import ClassVar
 
@@ -11,13 +10,10 @@ from jaxtyping import Array, Float
 
 from pushforward.core.bases import Transform
 from pushforward.core.border import align
-from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
 from pushforward.core.types import Context, DLogp, Features, Key
+from pushforward.transforms.bins import check_bins, locate, pick
 from pushforward.transforms.rational_quadratic import rise, slope, solve
-
-MIN_BIN = 1e-3
-"""Least bin width and height as a share of the box, so that no slope h/w leaves [1e-3, 1e3]."""
 
 MIN_SLOPE = 1e-3
 """Least derivative at a knot: keeps the quadratic's root well conditioned in float32."""
@@ -53,8 +49,7 @@ class RationalQuadraticSpline(Transform):
     support: ClassVar[str] = "real"
 
     def __init__(self, bins: int = 8, bound: float = 5.0):
-        if bins < 2 or bins * MIN_BIN >= 1 or not bound > 0:
-            raise OptionError(f"bins={bins}, bound={bound}", "2 ≤ bins < 1000 and bound > 0")
+        check_bins(bins, bound)
         self.widths = jnp.zeros(bins)
         self.heights = jnp.zeros(bins)
         self.slopes = jnp.zeros(bins - 1)
@@ -84,57 +79,11 @@ class RationalQuadraticSpline(Transform):
 
     def _bin(self, v: Features, by_height: bool) -> tuple[Features, ...]:
         """Return the left edges, sizes and edge slopes of the bins that hold `v`."""
-        bins = self.widths.shape[0]
         ndim = v.ndim + 1
-        floor = 2 * self.bound * MIN_BIN
-        room = 2 * self.bound * (1 - bins * MIN_BIN)
-        w, w_unit = _softmax_parts(align(self.widths, ndim), room)
-        h, h_unit = _softmax_parts(align(self.heights, ndim), room)
-        sizes, unit = (h, h_unit) if by_height else (w, w_unit)
-        beyond = _passed_knots(v + self.bound, sizes, unit, floor)
-        index = _total([p.astype(jnp.int32) for p in beyond])
-        passed = floor * index.astype(v.dtype) - self.bound
-        x_low = passed + w_unit * _total(
-            [jnp.where(p, v, 0.0) for p, v in zip(beyond, w, strict=False)]
-        )
-        y_low = passed + h_unit * _total(
-            [jnp.where(p, v, 0.0) for p, v in zip(beyond, h, strict=False)]
-        )
-        width = floor + w_unit * _pick(beyond, w)
-        height = floor + h_unit * _pick(beyond, h)
+        bin_ = locate(align(self.widths, ndim), align(self.heights, ndim), v, self.bound, by_height)
         raw = align(self.slopes, ndim)
         edge = jnp.full((), _UNIT_SLOPE, v.dtype)
-        inner = [raw[k] + _UNIT_SLOPE for k in range(bins - 1)]
-        d0 = jax.nn.softplus(_pick(beyond, [edge, *inner])) + MIN_SLOPE
-        d1 = jax.nn.softplus(_pick(beyond, [*inner, edge])) + MIN_SLOPE
-        return x_low, y_low, width, height, d0, d1
-
-
-def _softmax_parts(raw: Array, room: float) -> tuple[list[Array], Array]:
-    """Return exp(raw − max) per bin and the factor that makes them sum to `room`."""
-    top = jax.lax.stop_gradient(raw.max(0))
-    parts = [jnp.exp(raw[k] - top) for k in range(raw.shape[0])]
-    return parts, room / _total(parts)
-
-
-def _total(parts: list[Array]) -> Array:
-    return functools.reduce(jnp.add, parts)
-
-
-def _passed_knots(offset: Array, sizes: list[Array], unit: Array, floor: float) -> list[Array]:
-    """Tell for each inner knot whether `offset` (measured from the left end) lies beyond it."""
-    offset = jax.lax.stop_gradient(offset)
-    total = jnp.zeros((), offset.dtype)
-    beyond = []
-    for k, size in enumerate(sizes[:-1]):
-        total = total + jax.lax.stop_gradient(size)
-        beyond.append(offset >= floor * (k + 1) + jax.lax.stop_gradient(unit) * total)
-    return beyond
-
-
-def _pick(beyond: list[Array], values: list[Array]) -> Array:
-    """Select the value of the current bin: the last one whose left knot has been passed."""
-    out = values[0]
-    for passed, value in zip(beyond, values[1:], strict=True):
-        out = jnp.where(passed, value, out)
-    return out
+        inner = [raw[k] + _UNIT_SLOPE for k in range(self.slopes.shape[0])]
+        d0 = jax.nn.softplus(pick(bin_.beyond, [edge, *inner])) + MIN_SLOPE
+        d1 = jax.nn.softplus(pick(bin_.beyond, [*inner, edge])) + MIN_SLOPE
+        return bin_.x_low, bin_.y_low, bin_.width, bin_.height, d0, d1

@@ -2,4 +2,6 @@
 
 from pushforward.fitting.objectives.likelihood import negative_log_likelihood
 
-__all__ = ["negative_log_likelihood"]
+__all__ = [
+    "negative_log_likelihood",
+]

@@ -1,0 +1,89 @@
+"""What flow recipes have in common: equal layers of one template, mixed by orders in between."""
+
+import dataclasses
+import warnings
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from pushforward.core.bases import Density, Transform
+from pushforward.core.errors import OptionError
+from pushforward.densities.pushforward import Pushforward
+from pushforward.densities.standard import StandardNormal
+from pushforward.transforms.autoregressive import MaskedAutoregressive
+from pushforward.transforms.compose import Chain, Invert, Scan
+from pushforward.transforms.coupling import Coupling
+from pushforward.transforms.elementwise import BoundedAffine, Shift
+from pushforward.transforms.linear import Triangular
+from pushforward.transforms.permute import Permute, random_order, reverse_order
+
+
+@dataclasses.dataclass(frozen=True)
+class Net:
+    """Hold the options of a layer's net: the context's size, widths, activation, residual."""
+
+    context_dim: int
+    hidden: tuple[int, ...]
+    activation: str
+    residual: bool
+
+    def layer(self, dim: int, template: Transform, coupling: bool, key: Array) -> Transform:
+        """Return a coupling or autoregressive layer; one feature alone has nothing to keep."""
+        kind = Coupling if coupling and dim > 1 else MaskedAutoregressive
+        return kind(
+            dim,
+            template,
+            key=key,
+            context_dim=self.context_dim,
+            hidden=tuple(self.hidden),
+            activation=self.activation,
+            residual=self.residual,
+        )
+
+
+def flow(
+    dim: int,
+    template: Transform,
+    net: Net,
+    *,
+    key: Array,
+    layers: int,
+    coupling: bool,
+    linear: bool,
+    base: Density | None,
+) -> Pushforward:
+    """Stack layers with reversed and random orders in between, the identity to begin with.
+
+    With `linear`, each layer also learns a triangular map, which data pass by a matrix product.
+    """
+    check_sizes(dim, net.context_dim, layers)
+    if dim == 1 and not net.context_dim and isinstance(template, BoundedAffine | Shift):
+        warnings.warn(
+            "an affine flow of one column is a Gaussian whatever it learns; use nsf", stacklevel=3
+        )
+    parts = []
+    for i, layer_key in enumerate(jax.random.split(key, layers)):
+        order_key, net_key = jax.random.split(layer_key)
+        core = net.layer(dim, template, coupling, net_key)
+        mixing = [Invert(Triangular(jnp.zeros(dim), jnp.eye(dim)))] if linear else []
+        parts.append(Chain([*mixing, core, mixed(dim, i, coupling, order_key)]))
+    return Pushforward(Scan(parts), StandardNormal(dim) if base is None else base)
+
+
+def mixed(dim: int, layer: int, coupling: bool, key: Array) -> Permute:
+    """Return the order after a layer, counted from zero: every other one a reversal.
+
+    Coupling: the reversal after even layers moves what those layers kept.
+    """
+    reverse = layer % 2 == (0 if coupling else 1) or dim == 2
+    return Permute(reverse_order(dim) if reverse else random_order(key, dim))
+
+
+def check_sizes(dim: int, context_dim: int, layers: int) -> None:
+    """Raise where there is no feature, no layer, or a context of negative size."""
+    if dim < 1 or layers < 1 or context_dim < 0:
+        raise OptionError(
+            f"dim={dim}, layers={layers}, context_dim={context_dim}",
+            "dim ≥ 1, layers ≥ 1, context_dim ≥ 0",
+        )
