@@ -80,6 +80,17 @@ def test_bounded_features_have_marginals_too(rng):
     assert log_p[2] == -jnp.inf
 
 
+def test_recipes_over_a_network_of_parents_keep_their_order(rng):
+    flow = pf.models.nsf(
+        3, key=jax.random.key(0), layers=2, hidden=(8,), parents=((), (0,), (0, 1))
+    )
+    assert Marginal(flow, 2).dim == 2
+    with pytest.raises(OptionError, match="linear"):
+        pf.models.maf(2, key=jax.random.key(0), parents=((), (0,)), linear=True)
+    with pytest.raises(OptionError, match="earlier"):
+        pf.models.maf(2, key=jax.random.key(0), parents=((1,), ()))
+
+
 def test_subsets_of_mixing_flows_are_refused(rng):
     flow = pf.models.nsf(3, key=jax.random.key(0), layers=2, hidden=(8,))
     with pytest.raises(OptionError, match="mixes"):

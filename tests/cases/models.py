@@ -43,4 +43,9 @@ MODELS = {
     "sylvester_mixing_triangular": Case(
         lambda key: build("sylvester", 3, key=key, layers=2, mixing="triangular"), 3
     ),
+    "iaf": Case(lambda key: build("iaf", 3, key=key, **_SMALL), 3),
+    "iaf_context": Case(lambda key: build("iaf", 2, key=key, context_dim=1, **_SMALL), 2, 1),
+    "nsf_network": Case(
+        lambda key: build("nsf", 4, key=key, bins=4, parents=((), (0,), (), (1, 2)), **_SMALL), 4
+    ),
 }

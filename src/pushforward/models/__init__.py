@@ -1,6 +1,6 @@
 """Recipes: functions that return a model."""
 
-from pushforward.models.flows import maf, nsf, realnvp
+from pushforward.models.flows import iaf, maf, nsf, realnvp
 from pushforward.models.linear import gaussian
 from pushforward.models.monotone import (
     bernstein,
@@ -25,6 +25,7 @@ __all__ = [
     "flowpp",
     "gaussian",
     "linear_spline",
+    "iaf",
     "lrs",
     "maf",
     "naf",

@@ -38,6 +38,7 @@ def maf(
     context_dim: int = 0,
     layers: int = 5,
     hidden: tuple[int, ...] = (64, 64),
+    parents: tuple[tuple[int, ...], ...] | None = None,
     activation: str = "relu",
     residual: bool = False,
     linear: bool = False,
@@ -45,11 +46,46 @@ def maf(
 ) -> Pushforward:
     """Stack masked affine autoregressive layers. With one column this is exactly a Gaussian.
 
+    `parents` names for each feature the earlier ones that it depends on (a Bayesian network).
+
     Source papamakarios2017maf
+    """
+    net = Net(context_dim, hidden, activation, residual, parents)
+    return flow(
+        dim, BoundedAffine(), net, key=key, layers=layers, coupling=False, linear=linear, base=base
+    )
+
+
+def iaf(
+    dim: int,
+    *,
+    key: Array,
+    context_dim: int = 0,
+    layers: int = 5,
+    hidden: tuple[int, ...] = (64, 64),
+    activation: str = "relu",
+    residual: bool = False,
+    linear: bool = False,
+    base: Density | None = None,
+) -> Pushforward:
+    """Stack inverse autoregressive layers: samples, with their densities, in one call of each net.
+
+    The density of given rows costs a pass over the features. With one column this is exactly a
+    Gaussian.
+
+    Source kingma2016iaf
     """
     net = Net(context_dim, hidden, activation, residual)
     return flow(
-        dim, BoundedAffine(), net, key=key, layers=layers, coupling=False, linear=linear, base=base
+        dim,
+        BoundedAffine(),
+        net,
+        key=key,
+        layers=layers,
+        coupling=False,
+        linear=linear,
+        base=base,
+        inverted=True,
     )
 
 
@@ -63,6 +99,7 @@ def nsf(
     hidden: tuple[int, ...] = (64, 64),
     bins: int = 8,
     bound: float = 5.0,
+    parents: tuple[tuple[int, ...], ...] | None = None,
     activation: str = "relu",
     residual: bool = False,
     linear: bool = False,
@@ -70,10 +107,12 @@ def nsf(
 ) -> Pushforward:
     """Stack rational-quadratic spline layers, autoregressive or (`coupling=True`) coupling.
 
+    `parents` names for each feature the earlier ones that it depends on (a Bayesian network).
+
     Source durkan2019nsf
     """
     template = RationalQuadraticSpline(bins, bound)
-    net = Net(context_dim, hidden, activation, residual)
+    net = Net(context_dim, hidden, activation, residual, parents)
     return flow(
         dim, template, net, key=key, layers=layers, coupling=coupling, linear=linear, base=base
     )

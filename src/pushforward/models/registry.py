@@ -9,7 +9,7 @@ from jaxtyping import Array
 from pushforward.core.bases import Density
 from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
-from pushforward.models.flows import maf, nsf, realnvp
+from pushforward.models.flows import iaf, maf, nsf, realnvp
 from pushforward.models.linear import gaussian
 from pushforward.models.monotone import (
     bernstein,
@@ -46,6 +46,7 @@ _RECIPES = {
         Recipe("crs", crs, "spline", Evidence.EXACT, 2019, "durkan2019cubic"),
         Recipe("flowpp", flowpp, "coupling", Evidence.EXACT, 2019, "ho2019flowpp"),
         Recipe("gaussian", gaussian, "linear", Evidence.EXACT, 1809, "papamakarios2021flows"),
+        Recipe("iaf", iaf, "autoregressive", Evidence.EXACT, 2016, "kingma2016iaf"),
         Recipe("linear_spline", linear_spline, "spline", Evidence.EXACT, 2019, "muller2019"),
         Recipe("lrs", lrs, "spline", Evidence.EXACT, 2020, "dolatabadi2020lrs"),
         Recipe("maf", maf, "autoregressive", Evidence.EXACT, 2017, "papamakarios2017maf"),

@@ -1,6 +1,7 @@
 """What flow recipes have in common: equal layers of one template, mixed by orders in between."""
 
 import dataclasses
+import functools
 import warnings
 
 import jax
@@ -21,16 +22,28 @@ from pushforward.transforms.permute import Permute, random_order, reverse_order
 
 @dataclasses.dataclass(frozen=True)
 class Net:
-    """Hold the options of a layer's net: the context's size, widths, activation, residual."""
+    """Hold the options of a layer's net.
+
+    Parameters
+    ----------
+    context_dim, hidden, activation, residual : as of the layers.
+    parents : for each feature, the earlier ones it depends on; every layer then keeps the
+        features' order, and the whole flow the network's. None for orders that change.
+    """
 
     context_dim: int
     hidden: tuple[int, ...]
     activation: str
     residual: bool
+    parents: tuple[tuple[int, ...], ...] | None = None
 
     def layer(self, dim: int, template: Transform, coupling: bool, key: Array) -> Transform:
         """Return a coupling or autoregressive layer; one feature alone has nothing to keep."""
         kind = Coupling if coupling and dim > 1 else MaskedAutoregressive
+        if self.parents is not None:
+            if coupling:
+                raise OptionError("parents of a coupling flow", "coupling=False")
+            kind = functools.partial(MaskedAutoregressive, parents=self.parents)
         return kind(
             dim,
             template,
@@ -52,12 +65,16 @@ def flow(
     coupling: bool,
     linear: bool,
     base: Density | None,
+    inverted: bool = False,
 ) -> Pushforward:
     """Stack layers with reversed and random orders in between, the identity to begin with.
 
-    With `linear`, each layer also learns a triangular map, which data pass by a matrix product.
+    With `linear`, each layer also learns a triangular map, which data pass by a matrix product;
+    with `inverted`, each layer samples in one call of its net and solves for the latent.
     """
     check_sizes(dim, net.context_dim, layers)
+    if linear and net.parents is not None:
+        raise OptionError("linear=True with parents", "linear=False: it would mix the features")
     if dim == 1 and not net.context_dim and isinstance(template, BoundedAffine | Shift):
         warnings.warn(
             "an affine flow of one column is a Gaussian whatever it learns; use nsf", stacklevel=3
@@ -66,8 +83,10 @@ def flow(
     for i, layer_key in enumerate(jax.random.split(key, layers)):
         order_key, net_key = jax.random.split(layer_key)
         core = net.layer(dim, template, coupling, net_key)
+        core = Invert(core) if inverted else core
         mixing = [Invert(Triangular(jnp.zeros(dim), jnp.eye(dim)))] if linear else []
-        parts.append(Chain([*mixing, core, mixed(dim, i, coupling, order_key)]))
+        order = [] if net.parents is not None else [mixed(dim, i, coupling, order_key)]
+        parts.append(Chain([*mixing, core, *order]))
     return Pushforward(Scan(parts), StandardNormal(dim) if base is None else base)
 
 
