@@ -15,13 +15,16 @@ from pushforward.densities.pushforward import Pushforward
 from pushforward.densities.standard import StandardNormal
 from pushforward.fitting.moments import gaussian_moments
 from pushforward.fitting.plan import make_plan
-from pushforward.models.registry import build
+from pushforward.models.registry import build, options_of
 from pushforward.transforms.compose import Chain, Frozen, Invert
 from pushforward.transforms.linear import Triangular
 from pushforward.transforms.marginal import Warp
 
 MIN_FLOW_ROWS = 30
 """Fewer training rows than this leave nothing to choose a flow by: the Gaussian alone."""
+
+_WIDER = ("maf", "nsf", "realnvp")
+"""Recipes that tables are fitted with in wider nets than their own default; found as below."""
 
 _WIDE = 64
 """From this many columns on coupling layers: half the heads, and sampling in one call."""
@@ -56,10 +59,13 @@ def candidates(model: str, n: int, dim: int) -> tuple[Candidate, ...]:
     if model == "gaussian" or n < MIN_FLOW_ROWS:
         return ()
     dropout = min(_MOST_DROPOUT, _DROPOUT * (_DROPOUT_ROWS / n) ** (1 / 3))
-    options: dict[str, Any] = {"layers": 5, "hidden": (128, 128), "linear": dim > 1}
+    options: dict[str, Any] = {}
     if model == "auto":
-        model = "nsf"
-        options["coupling"] = dim >= _WIDE
+        model, options = "nsf", {"coupling": dim >= _WIDE}
+    if model in _WIDER:
+        options = {"layers": 5, "hidden": (128, 128), **options}
+    if "linear" in options_of(model):
+        options["linear"] = dim > 1
     epochs = math.ceil(make_plan(n).max_epochs * min(2.0, max(1.0, 8 / dim) ** 0.5))
     return (Candidate(model, tuple(options.items()), dropout, 4e-3, epochs),)
 

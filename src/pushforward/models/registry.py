@@ -75,6 +75,12 @@ def recipe(name: str) -> Recipe:
     return _RECIPES[name]
 
 
+def options_of(name: str) -> tuple[str, ...]:
+    """Return the options that a recipe takes, besides dim and key."""
+    parameters = inspect.signature(recipe(name).build).parameters
+    return tuple(option for option in parameters if option not in ("dim", "key"))
+
+
 def build(name: str, dim: int, *, key: Array, context_dim: int = 0, **options: object) -> Density:
     """Build a model by its recipe's name.
 
@@ -89,8 +95,7 @@ def build(name: str, dim: int, *, key: Array, context_dim: int = 0, **options: o
     ------
     OptionError : no such recipe, or it has no such option.
     """
-    chosen = recipe(name).build
-    known = [p for p in inspect.signature(chosen).parameters if p not in ("dim", "key")]
+    chosen, known = recipe(name).build, options_of(name)
     for option in options:
         if option not in known:
             raise OptionError(f"option {option!r} of {name!r}", f"one of {', '.join(known)}")
