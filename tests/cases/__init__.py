@@ -1,10 +1,10 @@
 """Every transform, density and model by name, with what it promises; the laws run over all."""
 
-from cases import basic, densities, models, planar
+from cases import bases, basic, densities, models, planar
 from cases.case import Case
 
 TRANSFORMS = {**basic.TRANSFORMS, **planar.TRANSFORMS}
-DENSITIES = densities.DENSITIES
+DENSITIES = {**densities.DENSITIES, **bases.DENSITIES}
 MODELS = models.MODELS
 
 CASES = {**TRANSFORMS, **DENSITIES, **MODELS}

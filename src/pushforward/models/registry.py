@@ -11,6 +11,7 @@ from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
 from pushforward.models.flows import maf, nsf, realnvp
 from pushforward.models.linear import gaussian
+from pushforward.models.mixtures import mixture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +31,7 @@ _RECIPES = {
     for recipe in (
         Recipe("gaussian", gaussian, "linear", Evidence.EXACT, 1809, "papamakarios2021flows"),
         Recipe("maf", maf, "autoregressive", Evidence.EXACT, 2017, "papamakarios2017maf"),
+        Recipe("mixture", mixture, "mixture", Evidence.EXACT, 1894, "pearson1894"),
         Recipe("nsf", nsf, "spline", Evidence.EXACT, 2019, "durkan2019nsf"),
         Recipe("realnvp", realnvp, "coupling", Evidence.EXACT, 2017, "dinh2017realnvp"),
     )

@@ -18,6 +18,8 @@ _MODULES = {
     "transforms.planar": ("Planar", "Radial", "Sylvester"),
     "transforms.spline": ("RationalQuadraticSpline",),
     "transforms.template": ("Heads",),
+    "densities.logistic": ("Logistic",),
+    "densities.mixture": ("Mixture",),
     "densities.numpyro": ("NumPyroDensity",),
     "densities.pushforward": ("Pushforward",),
     "densities.standard": ("StandardNormal", "StudentT", "Uniform"),
