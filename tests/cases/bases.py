@@ -39,7 +39,7 @@ DENSITIES = {
         lambda key: gaussian_mixture(_MEANS, jnp.ones((3, 2)) / 2, jnp.array([0.0, 1.0, -1.0])), 2
     ),
     "mixture_full": Case(
-        lambda key: gaussian_mixture(_MEANS[:, :1], jnp.ones((3, 1, 1)) / 2), 1
+        lambda key: gaussian_mixture(_MEANS, jnp.stack([_TILTED, jnp.eye(2), _TILTED / 2])), 2
     ),
     "mixture_flows": Case(lambda key: Mixture(_flows(key)), 2),
     "mixture_student_t": Case(lambda key: Mixture(_flows(key, StudentT)), 2),

@@ -1,7 +1,6 @@
 """Gaussians with learned parameters, and mixtures of them: maps of the standard normal."""
 
 import jax.numpy as jnp
-from jaxtyping import ArrayLike
 
 from pushforward.core.errors import ShapeError
 from pushforward.densities.mixture import Mixture
@@ -11,7 +10,7 @@ from pushforward.transforms.elementwise import Affine
 from pushforward.transforms.linear import Triangular
 
 
-def diagonal_gaussian(loc: ArrayLike, scale: ArrayLike) -> Pushforward:
+def diagonal_gaussian(loc: object, scale: object) -> Pushforward:
     """Return independent normals N(μ_j, σ_j²) with learned μ and σ.
 
     Parameters
@@ -26,7 +25,7 @@ def diagonal_gaussian(loc: ArrayLike, scale: ArrayLike) -> Pushforward:
     return Pushforward(Affine(loc, scale), StandardNormal(loc.size))
 
 
-def full_gaussian(loc: ArrayLike, scale_tril: ArrayLike) -> Pushforward:
+def full_gaussian(loc: object, scale_tril: object) -> Pushforward:
     """Return the normal N(μ, L Lᵀ) with learned μ and L.
 
     Parameters
@@ -41,7 +40,7 @@ def full_gaussian(loc: ArrayLike, scale_tril: ArrayLike) -> Pushforward:
 
 
 def gaussian_mixture(
-    loc: ArrayLike, scale: ArrayLike, logits: ArrayLike | None = None
+    loc: object, scale: object, logits: object = None
 ) -> Mixture:
     """Return a mixture of K Gaussians with learned parameters.
 

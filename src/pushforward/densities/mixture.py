@@ -37,7 +37,7 @@ class Mixture(Density):
     head: Float[Array, "components width"] | None
 
     def __init__(
-        self, components: object, logits: ArrayLike | None = None, *, gate: Trunk | None = None
+        self, components: object, logits: object = None, *, gate: Trunk | None = None
     ):
         components = tuple(components)  # type: ignore[arg-type]
         if len({jax.tree.structure(component) for component in components}) != 1:
