@@ -1,10 +1,11 @@
 """Run a benchmark: python -m benchmarks tables --help."""
 
+import importlib
 import sys
 
-from benchmarks import tables
+TASKS = ("tables", "posteriors")
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1] != "tables":
-        sys.exit("usage: python -m benchmarks tables [options]")
-    tables.main(sys.argv[2:])
+    if len(sys.argv) < 2 or sys.argv[1] not in TASKS:
+        sys.exit(f"usage: python -m benchmarks {{{','.join(TASKS)}}} [options]")
+    importlib.import_module(f"benchmarks.{sys.argv[1]}").main(sys.argv[2:])
