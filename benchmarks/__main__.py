@@ -1,12 +1,11 @@
-"""Run a benchmark: python -m benchmarks tables | transforms --help."""
+"""Run a benchmark: python -m benchmarks tables | transforms | posteriors --help."""
 
+import importlib
 import sys
 
-from benchmarks import tables, transforms
-
-COMMANDS = {"tables": tables.main, "transforms": transforms.main}
+TASKS = ("tables", "transforms", "posteriors")
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
-        sys.exit(f"usage: python -m benchmarks {' | '.join(COMMANDS)} [options]")
-    COMMANDS[sys.argv[1]](sys.argv[2:])
+    if len(sys.argv) < 2 or sys.argv[1] not in TASKS:
+        sys.exit(f"usage: python -m benchmarks {' | '.join(TASKS)} [options]")
+    importlib.import_module(f"benchmarks.{sys.argv[1]}").main(sys.argv[2:])

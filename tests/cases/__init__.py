@@ -1,18 +1,36 @@
 """Every transform, density and model by name, with what it promises; the laws run over all."""
 
-from cases import basic, composed, densities, matrix, models, monotone, planar, scalar
+from cases import (
+    bases,
+    basic,
+    composed,
+    densities,
+    matrix,
+    models,
+    monotone,
+    planar,
+    scalar,
+)
 from cases.case import Case
 
 TRANSFORMS = {
     **basic.TRANSFORMS,
     **composed.TRANSFORMS,
-    **planar.TRANSFORMS,
-    **scalar.TRANSFORMS,
     **matrix.TRANSFORMS,
     **monotone.TRANSFORMS,
+    **planar.TRANSFORMS,
+    **scalar.TRANSFORMS,
 }
-DENSITIES = densities.DENSITIES
-MODELS = {**models.MODELS, **monotone.MODELS}
+DENSITIES = {
+    **bases.DENSITIES,
+    **densities.DENSITIES,
+    **matrix.DENSITIES,
+    **scalar.DENSITIES,
+}
+MODELS = {
+    **models.MODELS,
+    **monotone.MODELS,
+}
 
 CASES = {**TRANSFORMS, **DENSITIES, **MODELS}
 

@@ -8,6 +8,7 @@ axes after them align with the event from the left, so one line of code serves `
 import math
 from numbers import Integral
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike
 
@@ -88,4 +89,8 @@ def rows_out(values: Array, batch: tuple[int, ...]) -> Array:
 
 def _turn(rows: Array, batch: tuple[int, ...]) -> Array:
     full = jnp.broadcast_to(rows, (*batch, rows.shape[-1]))
+    if full.shape != rows.shape:
+        # XLA's CPU compiler (jaxlib 0.10) reads beyond its arrays where a matrix product with a
+        # repeated column is fused with a reduction: wrong numbers, or a crash.
+        full = jax.lax.optimization_barrier(full)
     return full.reshape(math.prod(batch), rows.shape[-1]).T

@@ -1,19 +1,31 @@
 """Densities: laws that answer log_prob and sample."""
 
+from pushforward.densities.as_numpyro import to_numpyro
+from pushforward.densities.gaussian import diagonal_gaussian, full_gaussian, gaussian_mixture
+from pushforward.densities.logistic import Logistic
+from pushforward.densities.mixture import Mixture
 from pushforward.densities.numpyro import NumPyroDensity
 from pushforward.densities.ordered import Conditional, Marginal
 from pushforward.densities.pushforward import Pushforward
+from pushforward.densities.reparameterized import sample_and_log_prob
 from pushforward.densities.sharpened import sample_highest_density, tempered
 from pushforward.densities.standard import StandardNormal, StudentT, Uniform
 
 __all__ = [
     "Conditional",
+    "Logistic",
     "Marginal",
+    "Mixture",
     "NumPyroDensity",
     "Pushforward",
     "StandardNormal",
     "StudentT",
     "Uniform",
+    "diagonal_gaussian",
+    "full_gaussian",
+    "gaussian_mixture",
+    "sample_and_log_prob",
     "sample_highest_density",
     "tempered",
+    "to_numpyro",
 ]

@@ -19,7 +19,7 @@ _CLIP_NORM = 5.0
 _BACK_OFF, _RECOVER = 0.5, 1.05
 """Factors on the learning rate after a step that had to be skipped, and after each good one."""
 
-_OPTIMIZER = optax.chain(optax.clip_by_global_norm(_CLIP_NORM), optax.scale_by_adam())
+OPTIMIZER = optax.chain(optax.clip_by_global_norm(_CLIP_NORM), optax.scale_by_adam())
 
 
 class State(eqx.Module):
@@ -40,7 +40,7 @@ def start(params: PyTree, key: Array) -> State:
     """Return the state before the first epoch."""
     return State(
         params=params,
-        optimizer=_OPTIMIZER.init(params),
+        optimizer=OPTIMIZER.init(params),
         best_params=params,
         best_loss=jnp.asarray(jnp.inf, jnp.result_type(float)),
         best_epoch=jnp.asarray(0),
@@ -49,6 +49,24 @@ def start(params: PyTree, key: Array) -> State:
         skipped=jnp.asarray(0),
         key=key,
     )
+
+
+def guarded_step(
+    moving: tuple, loss: Float[Array, ""], gradient: PyTree, rate: Array
+) -> tuple[PyTree, PyTree, Array, Array, Array]:
+    """Take an optimizer step, or none and a smaller next one if loss or gradient is not finite.
+
+    `moving` and the answer hold parameters, optimizer, rate scale and skipped steps; the answer
+    also tells whether the step was good.
+    """
+    params, optimizer, scale, skipped = moving
+    good = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(gradient))
+    gradient = jax.tree.map(lambda g: jnp.where(good, g, 0.0), gradient)
+    updates, moved = OPTIMIZER.update(gradient, optimizer, params)
+    stepped = jax.tree.map(lambda p, u: p - scale * rate * u, params, updates)
+    params, optimizer = select(good, (stepped, moved), (params, optimizer))
+    scale = jnp.where(good, jnp.minimum(scale * _RECOVER, 1.0), scale * _BACK_OFF)
+    return params, optimizer, scale, skipped + ~good, good
 
 
 @eqx.filter_jit
@@ -83,15 +101,11 @@ def run_epochs(
         if sharding is not None:
             batch = jax.lax.with_sharding_constraint(batch, sharding)
         (loss, _), gradient = jax.value_and_grad(loss_of, has_aux=True)(params, batch, key)
-        good = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(gradient))
-        gradient = jax.tree.map(lambda g: jnp.where(good, g, 0.0), gradient)
-        updates, moved = _OPTIMIZER.update(gradient, optimizer, params)
-        rate = scale * plan.learning_rate * _schedule(share, plan)
-        stepped = jax.tree.map(lambda p, u: p - rate * u, params, updates)
-        params, optimizer = _select(good, (stepped, moved), (params, optimizer))
-        scale = jnp.where(good, jnp.minimum(scale * _RECOVER, 1.0), scale * _BACK_OFF)
+        moving = (params, optimizer, scale, skipped)
+        rate = plan.learning_rate * schedule(share, plan)
+        params, optimizer, scale, skipped, good = guarded_step(moving, loss, gradient, rate)
         share = share + 1 / (plan.steps * horizon)
-        return (params, optimizer, scale, skipped + ~good, share), jnp.where(good, loss, jnp.nan)
+        return (params, optimizer, scale, skipped, share), jnp.where(good, loss, jnp.nan)
 
     def epoch(carry: tuple) -> tuple:
         state, log, count = carry
@@ -108,7 +122,7 @@ def run_epochs(
         else:
             check = evaluate(params, rest, blocks, objective, check_key)
             better = check < state.best_loss
-        best = _select(better, params, state.best_params)
+        best = select(better, params, state.best_params)
         now = state.epoch + 1
         state = State(
             params=params,
@@ -148,7 +162,7 @@ def evaluate(
 evaluate_once = eqx.filter_jit(evaluate)
 
 
-def _schedule(share: Array, plan: Plan) -> Array:
+def schedule(share: Array, plan: Plan) -> Array:
     """Warm up linearly, then fall by a cosine to the final rate; `share` of the way in [0, 1]."""
     fallen = jnp.clip((share - plan.warm_up) / (1 - plan.warm_up), 0, 1)
     cosine = plan.final_rate + (1 - plan.final_rate) * 0.5 * (1 + jnp.cos(jnp.pi * fallen))
@@ -165,5 +179,6 @@ def _shuffle(key: Array, n: int, plan: Plan) -> tuple[Array, Array]:
     return order.reshape(turned).T, real.reshape(turned).T
 
 
-def _select(choice: Array, new: PyTree, old: PyTree) -> PyTree:
+def select(choice: Array, new: PyTree, old: PyTree) -> PyTree:
+    """Return the new tree where the choice is true, else the old one."""
     return jax.tree.map(lambda a, b: jnp.where(choice, a, b), new, old)

@@ -2,6 +2,7 @@
 
 from pushforward.models.flows import iaf, maf, nsf, realnvp
 from pushforward.models.linear import gaussian
+from pushforward.models.mixtures import mixture
 from pushforward.models.monotone import (
     bernstein,
     bnaf,
@@ -24,10 +25,11 @@ __all__ = [
     "crs",
     "flowpp",
     "gaussian",
-    "linear_spline",
     "iaf",
+    "linear_spline",
     "lrs",
     "maf",
+    "mixture",
     "naf",
     "names",
     "nice",

@@ -11,6 +11,7 @@ from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
 from pushforward.models.flows import iaf, maf, nsf, realnvp
 from pushforward.models.linear import gaussian
+from pushforward.models.mixtures import mixture
 from pushforward.models.monotone import (
     bernstein,
     bnaf,
@@ -50,6 +51,7 @@ _RECIPES = {
         Recipe("linear_spline", linear_spline, "spline", Evidence.EXACT, 2019, "muller2019"),
         Recipe("lrs", lrs, "spline", Evidence.EXACT, 2020, "dolatabadi2020lrs"),
         Recipe("maf", maf, "autoregressive", Evidence.EXACT, 2017, "papamakarios2017maf"),
+        Recipe("mixture", mixture, "mixture", Evidence.EXACT, 1894, "pearson1894"),
         Recipe("naf", naf, "autoregressive", Evidence.EXACT, 2018, "huang2018naf"),
         Recipe("nice", nice, "coupling", Evidence.EXACT, 2015, "dinh2015nice"),
         Recipe("nsf", nsf, "spline", Evidence.EXACT, 2019, "durkan2019nsf"),

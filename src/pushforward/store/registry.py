@@ -84,6 +84,8 @@ _MODULES = {
     ),
     "transforms.spline": ("RationalQuadraticSpline",),
     "transforms.template": ("Heads",),
+    "densities.logistic": ("Logistic",),
+    "densities.mixture": ("Mixture",),
     "densities.numpyro": ("NumPyroDensity",),
     "densities.ordered": (
         "Conditional",
