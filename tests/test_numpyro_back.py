@@ -90,9 +90,7 @@ def test_plates_expand_and_validate():
 
 
 def test_what_numpyro_cannot_take():
-    mixed = Pushforward(
-        Warp(("identity", "above"), np.zeros(2), np.zeros(2)), StandardNormal(2)
-    )
+    mixed = Pushforward(Warp(("identity", "above"), np.zeros(2), np.zeros(2)), StandardNormal(2))
     with pytest.raises(OptionError, match="support"):
         to_numpyro(mixed)
     assert to_numpyro(mixed, support=constraints.real_vector).event_shape == (2,)

@@ -23,9 +23,7 @@ _MEANS = jnp.array([[-2.0, 0.0], [1.0, 1.0], [0.5, -1.5]])
 
 
 def _flows(key, base=StandardNormal):
-    return [
-        Pushforward(layer(Coupling, 2, spline)(k), base(2)) for k in jax.random.split(key, 2)
-    ]
+    return [Pushforward(layer(Coupling, 2, spline)(k), base(2)) for k in jax.random.split(key, 2)]
 
 
 DENSITIES = {

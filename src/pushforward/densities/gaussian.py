@@ -39,9 +39,7 @@ def full_gaussian(loc: object, scale_tril: object) -> Pushforward:
     return Pushforward(Triangular(loc, scale_tril), StandardNormal(loc.size))
 
 
-def gaussian_mixture(
-    loc: object, scale: object, logits: object = None
-) -> Mixture:
+def gaussian_mixture(loc: object, scale: object, logits: object = None) -> Mixture:
     """Return a mixture of K Gaussians with learned parameters.
 
     log p(x) = log Σ_k w_k N(x; μ_k, Σ_k),   w = softmax(logits).

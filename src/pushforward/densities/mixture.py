@@ -36,9 +36,7 @@ class Mixture(Density):
     gate: Trunk | None
     head: Float[Array, "components width"] | None
 
-    def __init__(
-        self, components: object, logits: object = None, *, gate: Trunk | None = None
-    ):
+    def __init__(self, components: object, logits: object = None, *, gate: Trunk | None = None):
         components = tuple(components)  # type: ignore[arg-type]
         if len({jax.tree.structure(component) for component in components}) != 1:
             raise OptionError("components of different structure, or none", "equal structures")

@@ -2,10 +2,8 @@
 
 from pushforward.fitting.batch import Batch
 from pushforward.fitting.gradient import fit
-from pushforward.fitting.weighing import Importance, importance
 from pushforward.fitting.mode import laplace
 from pushforward.fitting.noise import TrainingNoise
-from pushforward.fitting.probabilistic import NumPyroTarget, numpyro_target
 from pushforward.fitting.objectives import (
     FreeEnergy,
     RenyiBound,
@@ -14,7 +12,9 @@ from pushforward.fitting.objectives import (
 )
 from pushforward.fitting.outcome import Fit
 from pushforward.fitting.pareto import pareto_smoothed, pareto_tail
+from pushforward.fitting.probabilistic import NumPyroTarget, numpyro_target
 from pushforward.fitting.target import fit_to_target
+from pushforward.fitting.weighing import Importance, importance
 
 __all__ = [
     "Batch",
