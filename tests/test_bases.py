@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 from scipy import stats
 from sklearn.mixture import GaussianMixture
@@ -132,14 +133,12 @@ def test_the_draw_and_its_density_are_those_of_the_model(rng):
     x, log_prob = sample_and_log_prob(flow, jax.random.key(1), 50)
     np.testing.assert_array_equal(x, flow.sample(jax.random.key(1), 50))
     np.testing.assert_allclose(log_prob, flow.log_prob(x), rtol=1e-4, atol=1e-4)  # float32
+    conditional = pf.models.maf(2, key=jax.random.key(0), context_dim=1)
     with pytest.raises(ShapeError, match="context"):
-        conditional = pf.models.maf(2, key=jax.random.key(0), context_dim=1)
         sample_and_log_prob(conditional, jax.random.key(0), 5)
 
 
 def test_what_cannot_be_meant_is_refused():
-    import numpyro.distributions as dist
-
     one, two = StandardNormal(1), StandardNormal(2)
     with pytest.raises(OptionError, match="structure"):
         Mixture([one, two])

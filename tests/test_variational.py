@@ -150,15 +150,15 @@ def test_a_gaussian_is_found(kind):
 
 
 def test_annealing_finds_both_modes_and_a_seed_repeats():
-    """Modes at ±4: from the narrow start one is missed without annealing or found by chance."""
-    modes = gaussian_mixture([[-4.0], [4.0]], [[0.7], [0.7]])
+    """Half of the samples in each of two far modes (± 0.15: the bridge is hard to cut)."""
+    modes = gaussian_mixture([[-2.5], [2.5]], [[0.7], [0.7]])
     flow = pf.models.nsf(1, key=jax.random.key(0), layers=2, hidden=(8,), bins=8, bound=6.0)
     options = {"key": jax.random.key(1), "steps": 600, "learning_rate": 0.02, "anneal": 0.6}
     fits = [fit_to_target(flow, modes.log_prob, **options) for _ in range(2)]
     for a, b in zip(*(jax.tree.leaves(f.model) for f in fits), strict=True):
         np.testing.assert_array_equal(a, b)
     share = np.mean(np.asarray(fits[0].model.sample(jax.random.key(2), 4000)) > 0)
-    assert 0.3 < share < 0.7
+    assert 0.35 < share < 0.65
     for a, b in zip(buffers(flow), buffers(fits[0].model), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -184,14 +184,14 @@ def test_what_cannot_be_learned_is_said():
     flow, key = StandardNormal(2), jax.random.key(0)
     with pytest.raises(ShapeError, match="log_target"):
         fit_to_target(flow, lambda rows: rows, key=key)
+    mixture = gaussian_mixture(jnp.zeros((2, 2)), jnp.ones((2, 2)))
+    conditional = pf.models.maf(2, key=key, context_dim=1)
+    start = full_gaussian(jnp.zeros(2), jnp.eye(2))
     with pytest.raises(OptionError, match="mixture"):
-        mixture = gaussian_mixture(jnp.zeros((2, 2)), jnp.ones((2, 2)))
         fit_to_target(Pushforward(pf.transforms.Sinh(), mixture), log_target, key=key)
     with pytest.raises(ShapeError, match="context"):
-        conditional = pf.models.maf(2, key=key, context_dim=1)
         fit_to_target(conditional, log_target, key=key)
     with pytest.raises(FitError, match="free energy"):
-        start = full_gaussian(jnp.zeros(2), jnp.eye(2))
         fit_to_target(start, lambda rows: rows[:, 0] * jnp.nan, key=key, steps=50)
     for options in ({"steps": 0}, {"anneal": 2.0}, {"learning_rate": -1.0}, {"draws": 0}):
         with pytest.raises(OptionError):
@@ -232,7 +232,7 @@ def test_tails_that_are_none():
     assert np.isnan(pareto_smoothed(np.arange(10.0))[1])
     log_w = np.r_[np.full(500, -np.inf), np.random.default_rng(0).standard_normal(500)]
     assert np.isfinite(pareto_smoothed(log_w)[1])
-    for bad in ([0.0, np.nan], [np.inf, 0.0], [-np.inf, -np.inf], [[0.0]]):
+    for bad in ([0.0, np.nan], [np.inf, 0.0], [-np.inf, -np.inf]):
         with pytest.raises(DataError):
             pareto_smoothed(np.array(bad))
     with pytest.raises(DataError):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pushforward.fitting import Fit as Fit
     from pushforward.fitting import TrainingNoise as TrainingNoise
     from pushforward.fitting import fit as fit
+    from pushforward.fitting import fit_to_target as fit_to_target
+    from pushforward.fitting import importance as importance
     from pushforward.store import load as load
     from pushforward.store import save as save
     from pushforward.transforms import Chain as Chain
@@ -47,7 +49,9 @@ _WHERE = {
     "densities": "",
     "estimators": "",
     "fit": "fitting",
+    "fit_to_target": "fitting",
     "fitting": "",
+    "importance": "fitting",
     "load": "store",
     "models": "",
     "partition": "core",

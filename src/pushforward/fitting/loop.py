@@ -180,5 +180,5 @@ def _shuffle(key: Array, n: int, plan: Plan) -> tuple[Array, Array]:
 
 
 def select(choice: Array, new: PyTree, old: PyTree) -> PyTree:
-    """Return the new tree where the choice is true, else the old one."""
+    """Return the leaves of `new` where the choice is true, those of `old` otherwise."""
     return jax.tree.map(lambda a, b: jnp.where(choice, a, b), new, old)

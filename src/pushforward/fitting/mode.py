@@ -50,8 +50,9 @@ def laplace(log_target: Callable, start: Any) -> Pushforward:
         return float(value), np.asarray(slope, float)
 
     mode = minimize(climb, start, jac=True, method="BFGS").x
+    value, slope = climb(mode)
     hessian = np.asarray(jax.jit(jax.hessian(negative))(jnp.asarray(mode)), float)
-    if not (np.isfinite(mode).all() and np.isfinite(hessian).all()):
+    if not all(np.isfinite(part).all() for part in (mode, value, slope, hessian)):
         raise FitError(
             f"a climb that ended at {mode}",
             "a point where log_target and two derivatives of it are finite",

@@ -13,7 +13,7 @@ class Fit:
     ----------
     model : the model with the best validation loss seen (the last one without validation).
     history : lists per epoch: epoch, train, validation (loss, nats), skipped (steps so far).
-    stopped_by : "patience", "max_epochs", "max_time" or "interrupt".
+    stopped_by : "patience", "max_epochs", "max_steps", "max_time" or "interrupt".
     """
 
     model: Any

@@ -84,7 +84,8 @@ def importance(model: Density, log_target: Callable, *, key: Array, n: int = 10_
     r"""Weigh a model's draws for an unnormalized target: w = p̃(x) / q(x), x from q.
 
     The largest weights are Pareto smoothed; the shape k̂ of their tail says whether the model is
-    near enough to the target for means under it (k̂ < min(1 − 1/log₁₀ n, 0.7)).
+    near enough to the target for means under it (k̂ < min(1 − 1/log₁₀ n, 0.7)). A region of the
+    target that the model never visits leaves no trace in k̂, the ESS or the evidence.
 
     Parameters
     ----------

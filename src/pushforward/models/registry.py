@@ -9,22 +9,11 @@ from jaxtyping import Array
 from pushforward.core.bases import Density
 from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
-from pushforward.models.flows import iaf, maf, nsf, realnvp
-from pushforward.models.linear import gaussian
-from pushforward.models.mixtures import mixture
-from pushforward.models.monotone import (
-    bernstein,
-    bnaf,
-    crs,
-    flowpp,
-    linear_spline,
-    lrs,
-    naf,
-    nice,
-    sospf,
-    umnn,
-)
-from pushforward.models.planar import planar, radial, sylvester
+from pushforward.models.flows import (iaf, maf, nsf, realnvp)
+from pushforward.models.linear import (gaussian)
+from pushforward.models.mixtures import (mixture)
+from pushforward.models.monotone import (bernstein, bnaf, crs, flowpp, linear_spline, lrs, naf, nice, sospf, umnn)
+from pushforward.models.planar import (planar, radial, sylvester)
 
 
 @dataclasses.dataclass(frozen=True)

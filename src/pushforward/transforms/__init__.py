@@ -14,7 +14,7 @@ from pushforward.transforms.integral import UnconstrainedMonotonic
 from pushforward.transforms.linear import LU, Triangular
 from pushforward.transforms.lowrank import LowRank
 from pushforward.transforms.marginal import MarginalSpline, Warp
-from pushforward.transforms.matrix import QR, SVD, Matrix
+from pushforward.transforms.matrix import Matrix, QR, SVD
 from pushforward.transforms.orthogonal import Householder, Orthogonal, Rotation
 from pushforward.transforms.permute import Permute
 from pushforward.transforms.piecewise import LinearRationalSpline, LinearSpline

@@ -41,7 +41,7 @@ class FreeEnergy(eqx.Module):
     Source rezende2015, roeder2017sticking
     """
 
-    log_target: Callable = eqx.field(static=True)
+    log_target: Callable  # not static: it may be a model's method, which holds arrays
     draws: int = eqx.field(static=True, default=256)
     stick: bool = eqx.field(static=True, default=True)
 
@@ -75,7 +75,7 @@ class RenyiBound(eqx.Module):
     Source li2016renyi
     """
 
-    log_target: Callable = eqx.field(static=True)
+    log_target: Callable  # not static: it may be a model's method, which holds arrays
     alpha: float = eqx.field(static=True, default=0.5)
     draws: int = eqx.field(static=True, default=256)
 
