@@ -9,8 +9,11 @@ from jaxtyping import Array
 from pushforward.core.bases import Density
 from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
+from pushforward.models.discrete import discrete_flow
 from pushforward.models.flows import maf, nsf, realnvp
+from pushforward.models.folded import abs_flow, rad
 from pushforward.models.linear import gaussian
+from pushforward.models.spaces import sphere_flow, torus_nsf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,10 +31,17 @@ class Recipe:
 _RECIPES = {
     recipe.name: recipe
     for recipe in (
+        Recipe("abs_flow", abs_flow, "preimage sum", Evidence.EXACT, 2020, "nielsen2020survae"),
+        Recipe(
+            "discrete_flow", discrete_flow, "discrete", Evidence.EXACT, 2019, "tran2019discrete"
+        ),
         Recipe("gaussian", gaussian, "linear", Evidence.EXACT, 1809, "papamakarios2021flows"),
         Recipe("maf", maf, "autoregressive", Evidence.EXACT, 2017, "papamakarios2017maf"),
         Recipe("nsf", nsf, "spline", Evidence.EXACT, 2019, "durkan2019nsf"),
+        Recipe("rad", rad, "surjection", Evidence.EXACT, 2019, "dinh2019rad"),
         Recipe("realnvp", realnvp, "coupling", Evidence.EXACT, 2017, "dinh2017realnvp"),
+        Recipe("sphere_flow", sphere_flow, "sphere", Evidence.EXACT, 2020, "rezende2020tori"),
+        Recipe("torus_nsf", torus_nsf, "torus", Evidence.EXACT, 2020, "rezende2020tori"),
     )
 }
 

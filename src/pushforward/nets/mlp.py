@@ -30,6 +30,8 @@ class Trunk(eqx.Module):
     degrees : None for a dense net. Otherwise unit j of a layer sees unit i of the one below only
         if degree(j) ≥ degree(i); inputs have degrees 1 … dim, hidden units are spread over
         `degrees`, and degree 0 sees the context alone.
+    copies : inputs per feature, for features that are written as several numbers (an angle as
+        cosine and sine, a category as flags): x is then `(copies · dim, …)`, copy by copy.
 
     `gates` multiply the hidden units, one array a layer; learning sets them for dropout
     (`fitting.noise.thin`), otherwise there are none.
@@ -45,6 +47,7 @@ class Trunk(eqx.Module):
     activation: str = eqx.field(static=True)
     residual: bool = eqx.field(static=True)
     degrees: tuple[int, ...] | None = eqx.field(static=True)
+    copies: int = eqx.field(static=True)
 
     def __init__(
         self,
@@ -56,15 +59,17 @@ class Trunk(eqx.Module):
         activation: str = "relu",
         residual: bool = False,
         degrees: tuple[int, ...] | None = None,
+        copies: int = 1,
     ):
         if not hidden or min(hidden) < 1:
             raise OptionError(f"hidden={hidden}", "at least one positive width")
-        sizes = (dim + context_dim, *hidden)
+        n_inputs = dim * copies
+        sizes = (n_inputs + context_dim, *hidden)
         keys = jax.random.split(key, len(hidden))
-        masks = _masks(dim, hidden, degrees)
+        masks = _masks(n_inputs, hidden, degrees, copies)
         joint = _uniform(keys[0], (hidden[0], sizes[0]), masks[0].sum(1) + context_dim)
-        self.first = joint[:, :dim]
-        self.from_context = joint[:, dim:] if context_dim else None
+        self.first = joint[:, :n_inputs]
+        self.from_context = joint[:, n_inputs:] if context_dim else None
         self.weights = tuple(
             _uniform(k, mask.shape, mask.sum(1))
             for k, mask in zip(keys[1:], masks[1:], strict=True)
@@ -74,6 +79,7 @@ class Trunk(eqx.Module):
         self.activation = activation
         self.residual = residual
         self.degrees = degrees
+        self.copies = copies
 
     @property
     def hidden(self) -> tuple[int, ...]:
@@ -114,7 +120,7 @@ class Trunk(eqx.Module):
         """Return the weight matrices with forbidden connections at zero."""
         if self.degrees is None:
             return self.first, self.weights
-        masks = _masks(self.first.shape[1], self.hidden, self.degrees)
+        masks = _masks(self.first.shape[1], self.hidden, self.degrees, self.copies)
         masked = [w * m for w, m in zip((self.first, *self.weights), masks, strict=True)]
         return masked[0], tuple(masked[1:])
 
@@ -129,12 +135,15 @@ def allowed(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return above[:, None] >= below[None, :]
 
 
-def _masks(dim: int, hidden: tuple[int, ...], degrees: tuple[int, ...] | None) -> list[np.ndarray]:
+def _masks(
+    n_inputs: int, hidden: tuple[int, ...], degrees: tuple[int, ...] | None, copies: int
+) -> list[np.ndarray]:
     """Return the mask of each weight matrix; all true for a dense net."""
-    sizes = (dim, *hidden)
+    sizes = (n_inputs, *hidden)
     if degrees is None:
         return [np.ones((n_out, n_in), bool) for n_in, n_out in zip(sizes, hidden, strict=False)]
-    units = [np.arange(1, dim + 1), *(unit_degrees(degrees, width) for width in hidden)]
+    inputs = np.tile(np.arange(1, n_inputs // copies + 1), copies)
+    units = [inputs, *(unit_degrees(degrees, width) for width in hidden)]
     return [allowed(above, below) for below, above in zip(units, units[1:], strict=False)]
 
 

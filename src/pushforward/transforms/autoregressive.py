@@ -1,7 +1,5 @@
 """Masked autoregressive layers: each feature is transformed by parameters of those before it."""
 
-from typing import ClassVar
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -15,6 +13,7 @@ from pushforward.core.parameters import combine, partition
 from pushforward.core.types import Context, DLogp, Features, Key
 from pushforward.nets.activations import activation as activation_of
 from pushforward.nets.mlp import Trunk, allowed, unit_degrees
+from pushforward.transforms.periodic import encoded
 from pushforward.transforms.template import Heads, fill
 
 
@@ -23,7 +22,8 @@ class MaskedAutoregressive(Transform):
 
     x_j = T(z_j; θ₀ + net_j(x_1 … x_{j−1}, c)),   dlogp = Σ_j log |∂z_j / ∂x_j|
 
-    The order is that of the features; put a `Permute` before it for another.
+    The order is that of the features; put a `Permute` before it for another. Where the
+    template's space is the circle, the features reach the net as cosine and sine.
 
     Parameters
     ----------
@@ -40,7 +40,6 @@ class MaskedAutoregressive(Transform):
     heads: Heads
     dim: int = eqx.field(static=True)
     context_dim: int = eqx.field(static=True)
-    support: ClassVar[str] = "real"
 
     def __init__(
         self,
@@ -64,6 +63,7 @@ class MaskedAutoregressive(Transform):
             activation=activation,
             residual=residual,
             degrees=tuple(range(lowest, dim)),
+            copies=2 if template.support == "circle" else 1,
         )
         self.heads = Heads(template, dim, hidden[-1])
         self.dim, self.context_dim = dim, context_dim
@@ -71,6 +71,14 @@ class MaskedAutoregressive(Transform):
     @property
     def evidence(self) -> Evidence:
         return self.heads.template.evidence
+
+    @property
+    def support(self) -> str:
+        return self.heads.template.support
+
+    @property
+    def _periodic(self) -> bool:
+        return self.support == "circle"
 
     def inverse(
         self, x: Features, context: Context = None, *, key: Key = None
@@ -122,7 +130,9 @@ class MaskedAutoregressive(Transform):
         def step(carry, inputs):  # noqa: ANN001, ANN202
             x, hidden, j = carry
             w_x, b_x, w_between, b_between, w_heads, theta, open_gates, z_j = inputs
-            block = gated(act(jnp.tensordot(w_x, x, 1) + b_x), open_gates[:1])
+            block = gated(
+                act(jnp.tensordot(w_x, encoded(x, self._periodic), 1) + b_x), open_gates[:1]
+            )
             hidden = list(hidden)
             hidden[0] = _put(hidden[0], block, j * blocks[0])
             for i, (w, b) in enumerate(zip(w_between, b_between, strict=True)):
@@ -147,7 +157,7 @@ class MaskedAutoregressive(Transform):
     def _filled(self, x: Features, context: Context) -> Transform:
         degrees = unit_degrees(self.trunk.degrees or (), self.trunk.hidden[-1])
         mask = allowed(np.arange(self.dim), degrees)
-        return self.heads(self.trunk(x, context), mask)
+        return self.heads(self.trunk(encoded(x, self._periodic), context), mask)
 
 
 def _block_slots(degrees: np.ndarray, n_blocks: int) -> tuple[np.ndarray, int]:

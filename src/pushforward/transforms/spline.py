@@ -22,7 +22,8 @@ MIN_BIN = 1e-3
 MIN_SLOPE = 1e-3
 """Least derivative at a knot: keeps the quadratic's root well conditioned in float32."""
 
-_UNIT_SLOPE = math.log(math.expm1(1 - MIN_SLOPE))
+UNIT_SLOPE = math.log(math.expm1(1 - MIN_SLOPE))
+"""The raw slope that stands for one."""
 
 
 class RationalQuadraticSpline(Transform):
@@ -83,31 +84,46 @@ class RationalQuadraticSpline(Transform):
         return z, jnp.where(inside, jnp.log(slope(t, s, d0, d1)), 0.0).sum(0)
 
     def _bin(self, v: Features, by_height: bool) -> tuple[Features, ...]:
-        """Return the left edges, sizes and edge slopes of the bins that hold `v`."""
-        bins = self.widths.shape[0]
-        ndim = v.ndim + 1
-        floor = 2 * self.bound * MIN_BIN
-        room = 2 * self.bound * (1 - bins * MIN_BIN)
-        w, w_unit = _softmax_parts(align(self.widths, ndim), room)
-        h, h_unit = _softmax_parts(align(self.heights, ndim), room)
-        sizes, unit = (h, h_unit) if by_height else (w, w_unit)
-        beyond = _passed_knots(v + self.bound, sizes, unit, floor)
-        index = _total([p.astype(jnp.int32) for p in beyond])
-        passed = floor * index.astype(v.dtype) - self.bound
-        x_low = passed + w_unit * _total(
-            [jnp.where(p, v, 0.0) for p, v in zip(beyond, w, strict=False)]
-        )
-        y_low = passed + h_unit * _total(
-            [jnp.where(p, v, 0.0) for p, v in zip(beyond, h, strict=False)]
-        )
-        width = floor + w_unit * _pick(beyond, w)
-        height = floor + h_unit * _pick(beyond, h)
-        raw = align(self.slopes, ndim)
-        edge = jnp.full((), _UNIT_SLOPE, v.dtype)
-        inner = [raw[k] + _UNIT_SLOPE for k in range(bins - 1)]
-        d0 = jax.nn.softplus(_pick(beyond, [edge, *inner])) + MIN_SLOPE
-        d1 = jax.nn.softplus(_pick(beyond, [*inner, edge])) + MIN_SLOPE
-        return x_low, y_low, width, height, d0, d1
+        raw = align(self.slopes, v.ndim + 1)
+        edge = jnp.full((), UNIT_SLOPE, v.dtype)
+        slopes = [edge, *(raw[k] + UNIT_SLOPE for k in range(raw.shape[0])), edge]
+        return find_bin(self.widths, self.heights, slopes, v, self.bound, by_height)
+
+
+def find_bin(
+    widths: Array,
+    heights: Array,
+    slopes: list[Array],
+    v: Features,
+    bound: float,
+    by_height: bool,
+) -> tuple[Features, ...]:
+    """Return the left edges, sizes and edge slopes of the bins of [−B, B] that hold `v`.
+
+    Raw widths and heights `(bins, …)` by softmax, raw slopes of the bins + 1 knots by softplus,
+    all with their floors.
+    """
+    bins = widths.shape[0]
+    ndim = v.ndim + 1
+    floor = 2 * bound * MIN_BIN
+    room = 2 * bound * (1 - bins * MIN_BIN)
+    w, w_unit = _softmax_parts(align(widths, ndim), room)
+    h, h_unit = _softmax_parts(align(heights, ndim), room)
+    sizes, unit = (h, h_unit) if by_height else (w, w_unit)
+    beyond = _passed_knots(v + bound, sizes, unit, floor)
+    index = _total([p.astype(jnp.int32) for p in beyond])
+    passed = floor * index.astype(v.dtype) - bound
+    x_low = passed + w_unit * _total(
+        [jnp.where(p, v, 0.0) for p, v in zip(beyond, w, strict=False)]
+    )
+    y_low = passed + h_unit * _total(
+        [jnp.where(p, v, 0.0) for p, v in zip(beyond, h, strict=False)]
+    )
+    width = floor + w_unit * _pick(beyond, w)
+    height = floor + h_unit * _pick(beyond, h)
+    d0 = jax.nn.softplus(_pick(beyond, slopes[:-1])) + MIN_SLOPE
+    d1 = jax.nn.softplus(_pick(beyond, slopes[1:])) + MIN_SLOPE
+    return x_low, y_low, width, height, d0, d1
 
 
 def _softmax_parts(raw: Array, room: float) -> tuple[list[Array], Array]:
