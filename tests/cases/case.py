@@ -19,6 +19,8 @@ class Case:
     sparsity : (dim, dim) flags of which z_i depend on which x_j, where that is promised.
     blind : how many leading features of z the context cannot reach.
     trains : whether there is anything to learn.
+    closed : whether the support's ends belong to it.
+    inside : flags of which points (dim, n) are in the support, where that is no box.
     """
 
     make: Callable
@@ -30,6 +32,8 @@ class Case:
     sparsity: np.ndarray | None = None
     blind: int = 0
     trains: bool = True
+    closed: bool = False
+    inside: Callable | None = None
 
     @property
     def edges(self) -> np.ndarray:

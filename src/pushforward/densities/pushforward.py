@@ -77,7 +77,9 @@ class Pushforward(Density):
         Source nielsen2020survae
         """
         drawn = self._draws(x, context, key, n)
-        return Estimate(drawn.mean(0), drawn.std(0, ddof=1) / n**0.5, "lower")
+        value = drawn.mean(0)
+        spread = jnp.where(jnp.isfinite(value), drawn, 0.0).std(0, ddof=1)
+        return Estimate(value, spread / n**0.5, "lower")
 
     def iwae(
         self,

@@ -1,5 +1,6 @@
 """Recipes for the torus and the sphere."""
 
+import functools
 import math
 
 import jax
@@ -88,15 +89,17 @@ def sphere_flow(
     parts = []
     for layer_key in jax.random.split(key, layers):
         angle_key, height_key = jax.random.split(layer_key)
-        options = {
-            "n_kept": 1,
-            "context_dim": context_dim,
-            "hidden": tuple(hidden),
-            "activation": activation,
-            "residual": residual,
-        }
-        turn = Coupling(2, CircularSpline(bins), key=angle_key, periodic=False, **options)
-        lift = Coupling(2, IntervalSpline(bins), key=height_key, periodic=True, **options)
+        layer = functools.partial(
+            Coupling,
+            2,
+            context_dim=context_dim,
+            hidden=tuple(hidden),
+            activation=activation,
+            residual=residual,
+            n_kept=1,
+        )
+        turn = layer(CircularSpline(bins), key=angle_key, periodic=False)
+        lift = layer(IntervalSpline(bins), key=height_key, periodic=True)
         swap = Permute([1, 0])
         parts.append(Chain([turn, swap, lift, swap]))
     edge = jnp.array([1.0, math.pi])
