@@ -93,7 +93,7 @@ class ModularShift(eqx.Module):
         """Map latent to data."""
         kept, moved = z[:, : self.n_kept], z[:, self.n_kept :]
 
-        def once(_: int, x: Flags) -> Flags:
+        def once(_: Array | int, x: Flags) -> Flags:
             return jnp.concatenate([kept, _turned(moved, self._shift(x, context), -1)], 1)
 
         # Autoregressive: the k-th call makes code k right, whatever the later ones were.
@@ -150,7 +150,7 @@ class DiscreteFlow(Density):
     def _log_prob(self, x: Features, context: Context) -> DLogp:
         outside = (x < 0) | (x > self.categories - 1) | (x != jnp.round(x))
         unknown = jnp.isnan(x)
-        codes = jnp.where(outside | unknown, 0.0, x)
+        codes = jnp.where(outside | unknown, 0.0, x).astype(jnp.int32)
         flags = jax.nn.one_hot(codes, self.categories, axis=0, dtype=x.dtype)
 
         def step(value: Flags, layer: ModularShift) -> tuple[Flags, None]:

@@ -34,7 +34,7 @@ class Branches(eqx.Module):
         """Return x = f(z)."""
 
     @abc.abstractmethod
-    def preimages(self, x: Features) -> tuple[Features, Array]:
+    def preimages(self, x: Features) -> tuple[Array, Array]:
         """Return all z with f(z) = x, `(dim, K, *n)`, and each one's dlogp, `(K, *n)`.
 
         dlogp is log|det dz/dx| on the branch, and −inf where the branch does not reach x.
@@ -67,7 +67,7 @@ class Abs(Branches):
     def image(self, z: Features) -> Features:
         return jnp.where(_flags(self.dim, self.features, z.ndim), jnp.abs(z), z)
 
-    def preimages(self, x: Features) -> tuple[Features, Array]:
+    def preimages(self, x: Features) -> tuple[Array, Array]:
         signs, folded = _signs(self.dim, self.features), _flags(self.dim, self.features, x.ndim)
         outside = (folded & (x < 0)).any(0)
         z = align(jnp.asarray(signs, x.dtype), x.ndim + 1) * x[:, None]
@@ -103,7 +103,7 @@ class Square(Branches):
     def image(self, z: Features) -> Features:
         return jnp.where(_flags(self.dim, self.features, z.ndim), jnp.square(z), z)
 
-    def preimages(self, x: Features) -> tuple[Features, Array]:
+    def preimages(self, x: Features) -> tuple[Array, Array]:
         signs, folded = _signs(self.dim, self.features), _flags(self.dim, self.features, x.ndim)
         outside = folded & (x <= 0)
         safe = jnp.where(folded & ~outside, x, 1.0)
@@ -149,7 +149,7 @@ class Fold(Branches):
         beyond, mirrored = self._mirrored(z)
         return jnp.where(beyond >= 0, z, mirrored)
 
-    def preimages(self, x: Features) -> tuple[Features, Array]:
+    def preimages(self, x: Features) -> tuple[Array, Array]:
         beyond, mirrored = self._mirrored(x)
         dlogp = jnp.where(beyond < 0, -jnp.inf, jnp.zeros_like(beyond))
         return jnp.stack([x, mirrored], 1), jnp.stack([dlogp, dlogp])
@@ -181,7 +181,7 @@ class Sorted(Branches):
     def image(self, z: Features) -> Features:
         return jnp.sort(z, 0)
 
-    def preimages(self, x: Features) -> tuple[Features, Array]:
+    def preimages(self, x: Features) -> tuple[Array, Array]:
         orders = np.array(list(itertools.permutations(range(self.dim)))).T
         outside = (x[1:] < x[:-1]).any(0)
         z = x[orders]

@@ -64,7 +64,7 @@ class CircularSpline(Transform):
     def forward(
         self, z: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
-        y = wrap(jnp.clip(z, -math.pi, math.pi) - align(self.phase, z.ndim))
+        y = wrap(jnp.clip(z, -math.pi, math.pi) - self._phase(z.ndim))
         x, log_slope = _solved(y, self._bin(y, True), math.pi)
         return x, jnp.where(jnp.abs(z) > math.pi, -jnp.inf, log_slope).sum(0)
 
@@ -73,13 +73,17 @@ class CircularSpline(Transform):
     ) -> tuple[Features, DLogp]:
         v = jnp.clip(x, -math.pi, math.pi)
         y, log_slope = _evaluated(v, self._bin(v, False))
-        z = wrap(y + align(self.phase, x.ndim))
+        z = wrap(y + self._phase(x.ndim))
         return z, jnp.where(jnp.abs(x) > math.pi, -jnp.inf, log_slope).sum(0)
 
     def _bin(self, v: Features, by_height: bool) -> tuple[Features, ...]:
         raw = align(self.slopes, v.ndim + 1)
         slopes = [raw[k] + UNIT_SLOPE for k in (*range(raw.shape[0]), 0)]
         return find_bin(self.widths, self.heights, slopes, v, math.pi, by_height)
+
+    def _phase(self, ndim: int) -> Array:
+        # Many turns are taken off first: both directions then add the same small number.
+        return wrap(align(self.phase, ndim))
 
 
 class IntervalSpline(Transform):
