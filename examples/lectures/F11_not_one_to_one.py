@@ -14,14 +14,14 @@ from sklearn.datasets import make_moons
 import pushforward as pf
 
 SIGNS = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]])
-DRAWS = (2, 4, 8, 16, 32, 64, 128, 256)
+DRAWS = (2, 8, 32, 128)
 
 
-def main(folder: Path, epochs: int = 40) -> dict:
+def main(folder: Path, epochs: int = 20) -> dict:
     """Fold moons over and sum their four preimages; drop a coordinate and bound what is left."""
     moons = make_moons(3000, noise=0.08, random_state=0)[0]
     folded = np.abs((moons - moons.mean(0)) / moons.std(0))
-    flow = pf.models.abs_flow(2, key=jax.random.key(0), layers=3, hidden=(32, 32))
+    flow = pf.models.abs_flow(2, key=jax.random.key(0), layers=3, hidden=(32,))
     model = pf.fit(flow, folded, key=jax.random.key(1), max_epochs=epochs).model
 
     # x = |w| has four preimages: log p(x) is the log of the sum of p(w) over the signs of w.
@@ -36,7 +36,7 @@ def main(folder: Path, epochs: int = 40) -> dict:
     )
     encoder = pf.densities.StandardNormal(1)
     dropped = pf.Pushforward(pf.transforms.Augment(1, encoder), joint)
-    at = np.full((4000, 1), 0.5)
+    at = np.full((1000, 1), 0.5)
     exact = stats.norm.logpdf(0.5)
     elbo = float(dropped.elbo(at, key=jax.random.key(2), n=2).value.mean())
     iwae = [
@@ -53,7 +53,7 @@ def main(folder: Path, epochs: int = 40) -> dict:
     axes = figure.add_subplot(1, 3, 2)
     density = np.exp(np.asarray(model.log_prob(grid)))
     axes.imshow(density, origin="lower", cmap="magma_r", extent=(0, 2.4, 0, 2.4))
-    axes.set(title=f"exact density ({model.evidence})")
+    axes.set(title=f"density of the fold ({model.evidence})")
     axes = figure.add_subplot(1, 3, 3)
     axes.axhline(exact, color="black", lw=1, label="log p(x)")
     axes.plot(DRAWS, iwae, "o-", ms=3, color="#d1603d", label="importance-weighted bound")
@@ -67,7 +67,7 @@ def main(folder: Path, epochs: int = 40) -> dict:
         "folded moons, nats per row": float(np.asarray(model.log_prob(fresh)).mean()),
         "log p(x) of the dropped coordinate's law": float(exact),
         "its bound": elbo,
-        "its importance-weighted bound, 256 draws": iwae[-1],
+        "its importance-weighted bound, 128 draws": iwae[-1],
     }
 
 

@@ -18,9 +18,7 @@ def main(folder: Path, epochs: int = 40) -> dict:
     """Learn two tables of 4 × 4 states: one that a permutation makes a product, one not."""
     rng = np.random.default_rng(0)
     first, noise = [0.4, 0.3, 0.2, 0.1], [0.85, 0.05, 0.05, 0.05]
-    shifted = np.array(
-        [[first[a] * noise[(b - a) % CODES] for b in range(CODES)] for a in range(4)]
-    )
+    shifted = np.array([first[a] * np.roll(noise, a) for a in range(CODES)])
     # Five equal states of sixteen: no product law has five equal masses and eleven zeros.
     five = np.zeros((CODES, CODES))
     five[[0, 0, 1, 2, 3], [0, 2, 0, 1, 3]] = 1 / 5
@@ -28,15 +26,17 @@ def main(folder: Path, epochs: int = 40) -> dict:
     numbers, pictures = {}, []
     for name, truth in (("a shifted product", shifted), ("five states", five)):
         rows = STATES[rng.choice(16, 4000, p=truth.ravel())]
-        flow = pf.models.discrete_flow(2, key=jax.random.key(0), categories=CODES, hidden=(32,))
+        flow = pf.models.discrete_flow(2, key=jax.random.key(0), categories=CODES, layers=1)
         fitted = pf.fit(flow, rows, key=jax.random.key(1), max_epochs=epochs, learning_rate=1e-2)
         mass = np.exp(np.asarray(fitted.model.log_prob(STATES), np.float64))
         seen = truth.ravel() > 0
         entropy = -(truth.ravel()[seen] * np.log(truth.ravel()[seen])).sum()
         cross = -(truth.ravel()[seen] * np.log(mass[seen])).sum()
-        numbers[f"largest difference of the 16 masses' sum from one, {name}"] = abs(mass.sum() - 1)
-        numbers[f"{name}: entropy, nats"] = entropy
-        numbers[f"{name}: flow, nats"] = cross
+        numbers[f"largest difference of the 16 masses' sum from one, {name}"] = float(
+            abs(mass.sum() - 1)
+        )
+        numbers[f"{name}: entropy, nats"] = float(entropy)
+        numbers[f"{name}: flow, nats"] = float(cross)
         pictures += [(f"{name}: truth", truth), ("flow", mass.reshape(CODES, CODES))]
     numbers["five states: the least that any permuted product can reach"] = _least(5)
 

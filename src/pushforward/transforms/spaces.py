@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from pushforward.core.bases import Transform
@@ -119,7 +120,7 @@ def from_sphere(vectors: Float[Array, "*batch 3"]) -> Float[Array, "*batch 2"]:
     if vectors.shape[-1] != 3:
         raise ShapeError(f"vectors of shape {vectors.shape}", "rows of three values")
     size = jnp.linalg.norm(vectors, axis=-1)
-    if not isinstance(size, jax.core.Tracer) and bool((jnp.abs(size - 1) > ON_SPHERE).any()):
+    if not isinstance(size, Tracer) and bool((jnp.abs(size - 1) > ON_SPHERE).any()):
         raise ShapeError(
             f"a vector of length {float(size.ravel()[jnp.abs(size.ravel() - 1).argmax()]):g}",
             "unit vectors",
