@@ -9,7 +9,7 @@ from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
 from pushforward.core.types import Context, DLogp, Features, Key
 from pushforward.nets.mlp import Trunk
-from pushforward.transforms.periodic import encoded
+from pushforward.transforms.periodic import encoded, off_circle
 from pushforward.transforms.template import Heads
 
 
@@ -81,6 +81,8 @@ class Coupling(Transform):
     ) -> tuple[Features, DLogp]:
         kept, rest = z[: self.n_kept], z[self.n_kept :]
         moved, dlogp = self.heads(self.trunk(encoded(kept, self.periodic), context)).forward(rest)
+        if self.periodic:
+            dlogp = jnp.where(off_circle(kept).any(0), -jnp.inf, dlogp)
         return jnp.concatenate([kept, moved]), dlogp
 
     def inverse(
@@ -88,4 +90,6 @@ class Coupling(Transform):
     ) -> tuple[Features, DLogp]:
         kept, rest = x[: self.n_kept], x[self.n_kept :]
         moved, dlogp = self.heads(self.trunk(encoded(kept, self.periodic), context)).inverse(rest)
+        if self.periodic:
+            dlogp = jnp.where(off_circle(kept).any(0), -jnp.inf, dlogp)
         return jnp.concatenate([kept, moved]), dlogp

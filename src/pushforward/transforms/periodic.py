@@ -21,6 +21,11 @@ def encoded(angles: Features, periodic: bool) -> Features:
     return jnp.concatenate([jnp.cos(angles), jnp.sin(angles)]) if periodic else angles
 
 
+def off_circle(angles: Features) -> Array:
+    """Tell which angles lie beyond [−π, π]."""
+    return jnp.abs(angles) > math.pi
+
+
 def wrap(angle: Float[Array, "..."]) -> Float[Array, "..."]:
     """Return the angle in [−π, π] that is a whole number of turns away."""
     turns = jnp.round(angle / (2 * math.pi))
@@ -66,7 +71,7 @@ class CircularSpline(Transform):
     ) -> tuple[Features, DLogp]:
         y = wrap(jnp.clip(z, -math.pi, math.pi) - self._phase(z.ndim))
         x, log_slope = _solved(y, self._bin(y, True), math.pi)
-        return x, jnp.where(jnp.abs(z) > math.pi, -jnp.inf, log_slope).sum(0)
+        return x, jnp.where(off_circle(z), -jnp.inf, log_slope).sum(0)
 
     def inverse(
         self, x: Features, context: Context = None, *, key: Key = None
@@ -74,7 +79,7 @@ class CircularSpline(Transform):
         v = jnp.clip(x, -math.pi, math.pi)
         y, log_slope = _evaluated(v, self._bin(v, False))
         z = wrap(y + self._phase(x.ndim))
-        return z, jnp.where(jnp.abs(x) > math.pi, -jnp.inf, log_slope).sum(0)
+        return z, jnp.where(off_circle(x), -jnp.inf, log_slope).sum(0)
 
     def _bin(self, v: Features, by_height: bool) -> tuple[Features, ...]:
         raw = align(self.slopes, v.ndim + 1)
