@@ -5,11 +5,13 @@ from cases import (
     basic,
     composed,
     densities,
+    folded,
     matrix,
     models,
     monotone,
     planar,
     scalar,
+    spaces,
 )
 from cases.case import Case
 
@@ -20,16 +22,20 @@ TRANSFORMS = {
     **monotone.TRANSFORMS,
     **planar.TRANSFORMS,
     **scalar.TRANSFORMS,
+    **spaces.TRANSFORMS,
 }
 DENSITIES = {
     **bases.DENSITIES,
     **densities.DENSITIES,
+    **folded.DENSITIES,
     **matrix.DENSITIES,
     **scalar.DENSITIES,
+    **spaces.DENSITIES,
 }
 MODELS = {
     **models.MODELS,
     **monotone.MODELS,
+    **spaces.MODELS,
 }
 
 CASES = {**TRANSFORMS, **DENSITIES, **MODELS}

@@ -20,6 +20,8 @@ class Case:
     blind : how many leading features of z the context cannot reach.
     trains : whether there is anything to learn.
     saves : whether a file can hold it; a user's own function cannot be saved.
+    closed : whether the support's ends belong to it.
+    inside : flags of which points (dim, n) are in the support, where that is no box.
     """
 
     make: Callable
@@ -32,6 +34,8 @@ class Case:
     blind: int = 0
     trains: bool = True
     saves: bool = True
+    closed: bool = False
+    inside: Callable | None = None
 
     @property
     def edges(self) -> np.ndarray:

@@ -90,6 +90,7 @@ def samples_fill_bins(case, density, rng):
 
 def outside_has_no_mass(case, density, rng):
     """Beyond the support log p is −inf; on its edge it is not NaN."""
+    context = _one_context(case, rng)
     x = rng.uniform(case.low, case.high, (3, case.dim))
     lower, upper = case.edges
     for edge, side in ((lower, -1.0), (upper, 1.0)):
@@ -97,7 +98,7 @@ def outside_has_no_mass(case, density, rng):
             for step in (0.0, 1e-3, 1.0, 1e30):
                 moved = x.copy()
                 moved[1, j] = edge[j] + side * step
-                value = np.asarray(log_prob(density, moved, None))
+                value = np.asarray(log_prob(density, moved, context))
                 assert np.isfinite(value[[0, 2]]).all()
                 assert value[1] == -np.inf if step else not np.isnan(value[1])
 

@@ -6,7 +6,15 @@ import numpy as np
 import optax
 
 from pushforward.core import Density, Transform, combine, partition
-from pushforward.transforms import Affine, BoundedAffine, Chain, RationalQuadraticSpline, Scan
+from pushforward.transforms import (
+    Affine,
+    BoundedAffine,
+    Chain,
+    CircularSpline,
+    IntervalSpline,
+    RationalQuadraticSpline,
+    Scan,
+)
 
 EPS = {np.dtype("float32"): 1.2e-7, np.dtype("float64"): 2.3e-16}
 SIZES = (1e-6, 1.0, 10.0, 1e2, 1e4)
@@ -30,7 +38,10 @@ def sharp(thing, rng):
     """Return the case with nets moved a little and scalar maps' parameters by N(0, 30²)."""
 
     def scalar(node):
-        return isinstance(node, Affine | BoundedAffine | RationalQuadraticSpline)
+        return isinstance(
+            node,
+            Affine | BoundedAffine | CircularSpline | IntervalSpline | RationalQuadraticSpline,
+        )
 
     def move(node):
         return perturbed(node, rng, SHARP) if scalar(node) else node
@@ -106,7 +117,10 @@ def hard_points(case, rng):
         if np.isfinite(edge).all():
             beside = edge + side * 1e-6 * np.maximum(1, np.abs(edge))
             x.append(beside[:, None])
-    x = jnp.asarray(np.concatenate(x, 1), jnp.result_type(float))
+    x = np.concatenate(x, 1)
+    if case.inside is not None:
+        x = x[:, case.inside(x)]
+    x = jnp.asarray(x, jnp.result_type(float))
     return x, contexts(case, rng, x.shape[1])
 
 

@@ -44,6 +44,18 @@ class Transform(eqx.Module):
         return self.forward(z, context, key=key)[0]
 
 
+class Surjection(Transform):
+    """A transform between spaces of different sizes, or onto a part of the latent space.
+
+    `dim` is the size of the data, `latent_dim` that of the latent. `latent_support` names what
+    the latent's density must live on, where the layer's number holds for no other. Surjections
+    are nested (`Pushforward` on a `Pushforward`), not chained.
+    """
+
+    latent_dim: eqx.AbstractVar[int]
+    latent_support: eqx.AbstractVar[str]
+
+
 class Density(eqx.Module):
     """Answer `log_prob` and `sample`.
 

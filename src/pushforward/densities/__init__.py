@@ -1,23 +1,42 @@
 """Densities: laws that answer log_prob and sample."""
 
 from pushforward.densities.as_numpyro import to_numpyro
+from pushforward.densities.discrete import DiscreteFlow, ModularShift
 from pushforward.densities.gaussian import diagonal_gaussian, full_gaussian, gaussian_mixture
 from pushforward.densities.logistic import Logistic
 from pushforward.densities.mixture import Mixture
 from pushforward.densities.numpyro import NumPyroDensity
 from pushforward.densities.ordered import Conditional, Marginal
+from pushforward.densities.preimage import (
+    Abs,
+    Branches,
+    Fold,
+    HalfNormal,
+    PreimageSum,
+    Sorted,
+    Square,
+)
 from pushforward.densities.pushforward import Pushforward
 from pushforward.densities.reparameterized import sample_and_log_prob
 from pushforward.densities.sharpened import sample_highest_density, tempered
 from pushforward.densities.standard import StandardNormal, StudentT, Uniform
 
 __all__ = [
+    "Abs",
+    "Branches",
     "Conditional",
+    "DiscreteFlow",
+    "Fold",
+    "HalfNormal",
     "Logistic",
     "Marginal",
     "Mixture",
+    "ModularShift",
     "NumPyroDensity",
+    "PreimageSum",
     "Pushforward",
+    "Sorted",
+    "Square",
     "StandardNormal",
     "StudentT",
     "Uniform",

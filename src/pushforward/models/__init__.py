@@ -1,6 +1,8 @@
 """Recipes: functions that return a model."""
 
+from pushforward.models.discrete import discrete_flow
 from pushforward.models.flows import iaf, maf, nsf, realnvp
+from pushforward.models.folded import abs_flow, rad
 from pushforward.models.linear import gaussian
 from pushforward.models.mixtures import mixture
 from pushforward.models.monotone import (
@@ -17,12 +19,15 @@ from pushforward.models.monotone import (
 )
 from pushforward.models.planar import planar, radial, sylvester
 from pushforward.models.registry import build, names, recipe
+from pushforward.models.spaces import sphere_flow, torus_nsf
 
 __all__ = [
+    "abs_flow",
     "bernstein",
     "bnaf",
     "build",
     "crs",
+    "discrete_flow",
     "flowpp",
     "gaussian",
     "iaf",
@@ -35,10 +40,13 @@ __all__ = [
     "nice",
     "nsf",
     "planar",
+    "rad",
     "radial",
     "realnvp",
     "recipe",
     "sospf",
+    "sphere_flow",
     "sylvester",
+    "torus_nsf",
     "umnn",
 ]

@@ -9,11 +9,25 @@ from jaxtyping import Array
 from pushforward.core.bases import Density
 from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
-from pushforward.models.flows import (iaf, maf, nsf, realnvp)
-from pushforward.models.linear import (gaussian)
-from pushforward.models.mixtures import (mixture)
-from pushforward.models.monotone import (bernstein, bnaf, crs, flowpp, linear_spline, lrs, naf, nice, sospf, umnn)
-from pushforward.models.planar import (planar, radial, sylvester)
+from pushforward.models.discrete import discrete_flow
+from pushforward.models.flows import iaf, maf, nsf, realnvp
+from pushforward.models.folded import abs_flow, rad
+from pushforward.models.linear import gaussian
+from pushforward.models.mixtures import mixture
+from pushforward.models.monotone import (
+    bernstein,
+    bnaf,
+    crs,
+    flowpp,
+    linear_spline,
+    lrs,
+    naf,
+    nice,
+    sospf,
+    umnn,
+)
+from pushforward.models.planar import planar, radial, sylvester
+from pushforward.models.spaces import sphere_flow, torus_nsf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,9 +45,13 @@ class Recipe:
 _RECIPES = {
     recipe.name: recipe
     for recipe in (
+        Recipe("abs_flow", abs_flow, "preimage sum", Evidence.EXACT, 2020, "nielsen2020survae"),
         Recipe("bernstein", bernstein, "polynomial", Evidence.EXACT, 2022, "ramasinghe2022"),
         Recipe("bnaf", bnaf, "autoregressive", Evidence.EXACT, 2019, "decao2019bnaf"),
         Recipe("crs", crs, "spline", Evidence.EXACT, 2019, "durkan2019cubic"),
+        Recipe(
+            "discrete_flow", discrete_flow, "discrete", Evidence.EXACT, 2019, "tran2019discrete"
+        ),
         Recipe("flowpp", flowpp, "coupling", Evidence.EXACT, 2019, "ho2019flowpp"),
         Recipe("gaussian", gaussian, "linear", Evidence.EXACT, 1809, "papamakarios2021flows"),
         Recipe("iaf", iaf, "autoregressive", Evidence.EXACT, 2016, "kingma2016iaf"),
@@ -45,10 +63,13 @@ _RECIPES = {
         Recipe("nice", nice, "coupling", Evidence.EXACT, 2015, "dinh2015nice"),
         Recipe("nsf", nsf, "spline", Evidence.EXACT, 2019, "durkan2019nsf"),
         Recipe("planar", planar, "planar", Evidence.EXACT, 2015, "rezende2015"),
+        Recipe("rad", rad, "surjection", Evidence.EXACT, 2019, "dinh2019rad"),
         Recipe("radial", radial, "planar", Evidence.EXACT, 2015, "rezende2015"),
         Recipe("realnvp", realnvp, "coupling", Evidence.EXACT, 2017, "dinh2017realnvp"),
         Recipe("sospf", sospf, "polynomial", Evidence.EXACT, 2019, "jaini2019sos"),
+        Recipe("sphere_flow", sphere_flow, "sphere", Evidence.EXACT, 2020, "rezende2020tori"),
         Recipe("sylvester", sylvester, "planar", Evidence.EXACT, 2018, "vandenberg2018sylvester"),
+        Recipe("torus_nsf", torus_nsf, "torus", Evidence.EXACT, 2020, "rezende2020tori"),
         Recipe("umnn", umnn, "autoregressive", Evidence.NUMERICAL, 2019, "wehenkel2019umnn"),
     )
 }

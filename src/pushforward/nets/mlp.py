@@ -30,6 +30,8 @@ class Trunk(eqx.Module):
     degrees : None for a dense net. Otherwise hidden units are spread over these degrees: one of
         degree j is made of the context and of what feature j may depend on.
     parents : for each feature, the earlier ones that it may depend on; all of them by default.
+    copies : inputs per feature, for features that are written as several numbers (an angle as
+        cosine and sine, a category as flags): x is then `(copies · dim, …)`, copy by copy.
 
     `gates` multiply the hidden units, one array a layer; learning sets them for dropout
     (`fitting.noise.thin`), otherwise there are none.
@@ -46,6 +48,7 @@ class Trunk(eqx.Module):
     residual: bool = eqx.field(static=True)
     degrees: tuple[int, ...] | None = eqx.field(static=True)
     parents: tuple[tuple[int, ...], ...] | None = eqx.field(static=True)
+    copies: int = eqx.field(static=True)
 
     def __init__(
         self,
@@ -58,15 +61,17 @@ class Trunk(eqx.Module):
         residual: bool = False,
         degrees: tuple[int, ...] | None = None,
         parents: tuple[tuple[int, ...], ...] | None = None,
+        copies: int = 1,
     ):
         if not hidden or min(hidden) < 1:
             raise OptionError(f"hidden={hidden}", "at least one positive width")
-        sizes = (dim + context_dim, *hidden)
+        n_inputs = dim * copies
+        sizes = (n_inputs + context_dim, *hidden)
         keys = jax.random.split(key, len(hidden))
-        masks = _masks(dim, hidden, degrees, parents)
+        masks = _masks(n_inputs, hidden, degrees, parents, copies)
         joint = _uniform(keys[0], (hidden[0], sizes[0]), masks[0].sum(1) + context_dim)
-        self.first = joint[:, :dim]
-        self.from_context = joint[:, dim:] if context_dim else None
+        self.first = joint[:, :n_inputs]
+        self.from_context = joint[:, n_inputs:] if context_dim else None
         self.weights = tuple(
             _uniform(k, mask.shape, mask.sum(1))
             for k, mask in zip(keys[1:], masks[1:], strict=True)
@@ -77,6 +82,7 @@ class Trunk(eqx.Module):
         self.residual = residual
         self.degrees = degrees
         self.parents = parents
+        self.copies = copies
 
     @property
     def hidden(self) -> tuple[int, ...]:
@@ -117,7 +123,7 @@ class Trunk(eqx.Module):
         """Return the weight matrices with forbidden connections at zero."""
         if self.degrees is None:
             return self.first, self.weights
-        masks = _masks(self.first.shape[1], self.hidden, self.degrees, self.parents)
+        masks = _masks(self.first.shape[1], self.hidden, self.degrees, self.parents, self.copies)
         masked = [w * m for w, m in zip((self.first, *self.weights), masks, strict=True)]
         return masked[0], tuple(masked[1:])
 
@@ -143,18 +149,21 @@ def allowed(
 
 
 def _masks(
-    dim: int,
+    n_inputs: int,
     hidden: tuple[int, ...],
     degrees: tuple[int, ...] | None,
     parents: tuple[tuple[int, ...], ...] | None,
+    copies: int,
 ) -> list[np.ndarray]:
     """Return the mask of each weight matrix; all true for a dense net."""
-    sizes = (dim, *hidden)
+    sizes = (n_inputs, *hidden)
     if degrees is None:
         return [np.ones((n_out, n_in), bool) for n_in, n_out in zip(sizes, hidden, strict=False)]
+    dim = n_inputs // copies
     seen = np.tri(dim, k=-1, dtype=bool)
     if parents is not None:
         seen = np.array([[i in group for i in range(dim)] for group in parents])
+    seen = np.tile(seen, copies)
     units = [unit_degrees(degrees, width) for width in hidden]
     between = [allowed(high, low, parents) for low, high in zip(units, units[1:], strict=False)]
     return [seen[units[0]], *between]

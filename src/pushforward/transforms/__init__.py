@@ -14,23 +14,35 @@ from pushforward.transforms.integral import UnconstrainedMonotonic
 from pushforward.transforms.linear import LU, Triangular
 from pushforward.transforms.lowrank import LowRank
 from pushforward.transforms.marginal import MarginalSpline, Warp
-from pushforward.transforms.matrix import Matrix, QR, SVD
+from pushforward.transforms.matrix import QR, SVD, Matrix
 from pushforward.transforms.orthogonal import Householder, Orthogonal, Rotation
+from pushforward.transforms.periodic import CircularSpline, IntervalSpline, wrap
 from pushforward.transforms.permute import Permute
 from pushforward.transforms.piecewise import LinearRationalSpline, LinearSpline
 from pushforward.transforms.planar import Planar, Radial, Sylvester
 from pushforward.transforms.polynomial import Bernstein, SumOfSquares
 from pushforward.transforms.scalar import LeakyRelu, Negate, SignedAffine, YeoJohnson
 from pushforward.transforms.sigmoidal import DeepDenseSigmoidal, DeepSigmoidal, MixtureCDF
+from pushforward.transforms.spaces import (
+    StickBreaking,
+    above,
+    below,
+    between,
+    from_sphere,
+    to_sphere,
+)
 from pushforward.transforms.spline import RationalQuadraticSpline
+from pushforward.transforms.surjection import Augment, Max, RandomSigns, Slice, Sort
 
 __all__ = [
     "Affine",
+    "Augment",
     "Bernstein",
     "Bijection",
     "BlockAutoregressive",
     "BoundedAffine",
     "Chain",
+    "CircularSpline",
     "Concatenate",
     "Condition",
     "Coupling",
@@ -40,6 +52,7 @@ __all__ = [
     "Exp",
     "Frozen",
     "Householder",
+    "IntervalSpline",
     "Invert",
     "LU",
     "LeakyRelu",
@@ -50,6 +63,7 @@ __all__ = [
     "MarginalSpline",
     "MaskedAutoregressive",
     "Matrix",
+    "Max",
     "MixtureCDF",
     "Monotone",
     "Negate",
@@ -59,6 +73,7 @@ __all__ = [
     "Power",
     "QR",
     "Radial",
+    "RandomSigns",
     "RationalQuadraticSpline",
     "Rotation",
     "SVD",
@@ -67,7 +82,10 @@ __all__ = [
     "Sigmoid",
     "SignedAffine",
     "Sinh",
+    "Slice",
     "Softplus",
+    "Sort",
+    "StickBreaking",
     "SumOfSquares",
     "Sylvester",
     "Tanh",
@@ -75,4 +93,10 @@ __all__ = [
     "UnconstrainedMonotonic",
     "Warp",
     "YeoJohnson",
+    "above",
+    "below",
+    "between",
+    "from_sphere",
+    "to_sphere",
+    "wrap",
 ]

@@ -1,7 +1,5 @@
 """Masked autoregressive layers: each feature is transformed by parameters of those before it."""
 
-from typing import ClassVar
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -16,6 +14,7 @@ from pushforward.core.parameters import combine, partition
 from pushforward.core.types import Context, DLogp, Features, Key
 from pushforward.nets.activations import activation as activation_of
 from pushforward.nets.mlp import Trunk, allowed, unit_degrees
+from pushforward.transforms.periodic import encoded
 from pushforward.transforms.template import Heads, fill
 
 
@@ -24,7 +23,8 @@ class MaskedAutoregressive(Transform):
 
     x_j = T(z_j; θ₀ + net_j(x_1 … x_{j−1}, c)),   dlogp = Σ_j log |∂z_j / ∂x_j|
 
-    The order is that of the features; put a `Permute` before it for another.
+    The order is that of the features; put a `Permute` before it for another. Where the
+    template's space is the circle, the features reach the net as cosine and sine.
 
     Parameters
     ----------
@@ -43,7 +43,6 @@ class MaskedAutoregressive(Transform):
     heads: Heads
     dim: int = eqx.field(static=True)
     context_dim: int = eqx.field(static=True)
-    support: ClassVar[str] = "real"
 
     def __init__(
         self,
@@ -72,6 +71,7 @@ class MaskedAutoregressive(Transform):
             residual=residual,
             degrees=degrees or (0,),
             parents=parents,
+            copies=2 if template.support == "circle" else 1,
         )
         self.heads = Heads(template, dim, hidden[-1])
         self.dim, self.context_dim = dim, context_dim
@@ -79,6 +79,14 @@ class MaskedAutoregressive(Transform):
     @property
     def evidence(self) -> Evidence:
         return self.heads.template.evidence
+
+    @property
+    def support(self) -> str:
+        return self.heads.template.support
+
+    @property
+    def _periodic(self) -> bool:
+        return self.support == "circle"
 
     def inverse(
         self, x: Features, context: Context = None, *, key: Key = None
@@ -130,7 +138,9 @@ class MaskedAutoregressive(Transform):
         def step(carry, inputs):  # noqa: ANN001, ANN202
             x, hidden, j = carry
             w_x, b_x, w_between, b_between, w_heads, theta, open_gates, z_j = inputs
-            block = gated(act(jnp.tensordot(w_x, x, 1) + b_x), open_gates[:1])
+            block = gated(
+                act(jnp.tensordot(w_x, encoded(x, self._periodic), 1) + b_x), open_gates[:1]
+            )
             hidden = list(hidden)
             hidden[0] = _put(hidden[0], block, j * blocks[0])
             for i, (w, b) in enumerate(zip(w_between, b_between, strict=True)):
@@ -155,7 +165,7 @@ class MaskedAutoregressive(Transform):
     def _filled(self, x: Features, context: Context) -> Transform:
         degrees = unit_degrees(self.trunk.degrees or (), self.trunk.hidden[-1])
         mask = allowed(np.arange(self.dim), degrees, self.trunk.parents)
-        return self.heads(self.trunk(x, context), mask)
+        return self.heads(self.trunk(encoded(x, self._periodic), context), mask)
 
 
 def _checked(parents: tuple[tuple[int, ...], ...], dim: int) -> tuple[tuple[int, ...], ...]:

@@ -5,7 +5,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from pushforward.core.bases import Transform
+from pushforward.core.bases import Surjection, Transform
 from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence, weakest
 from pushforward.core.keys import split_or_none
@@ -29,6 +29,12 @@ class Chain(Transform):
         self.parts = tuple(parts)  # type: ignore[arg-type]
         if not self.parts:
             raise OptionError("a chain of no transforms", "at least one")
+        if any(isinstance(part, Surjection) for part in self.parts):
+            raise OptionError(
+                "a surjection in a chain",
+                "transforms of one space",
+                "nest: Pushforward(after, Pushforward(surjection, Pushforward(before, density)))",
+            )
         _common(tuple(part.dim for part in self.parts), "dim")
         _common(tuple(part.context_dim or None for part in self.parts), "context_dim")
 

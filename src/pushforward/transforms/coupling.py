@@ -1,7 +1,5 @@
 """Coupling layers: keep some features, transform the others by parameters computed from them."""
 
-from typing import ClassVar
-
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -11,6 +9,7 @@ from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
 from pushforward.core.types import Context, DLogp, Features, Key
 from pushforward.nets.mlp import Trunk
+from pushforward.transforms.periodic import encoded, off_circle
 from pushforward.transforms.template import Heads
 
 
@@ -27,6 +26,8 @@ class Coupling(Transform):
     template : scalar transform T with parameters θ₀.
     hidden, activation, residual : the net's widths, activation name and skip connections.
     n_kept : how many features are kept; half of them by default.
+    periodic : whether the kept features are angles, which reach the net as cosine and sine; by
+        default where the template's space is the circle.
 
     Cost: one network call in either direction. Source dinh2017realnvp
     """
@@ -34,9 +35,9 @@ class Coupling(Transform):
     trunk: Trunk
     heads: Heads
     n_kept: int = eqx.field(static=True)
+    periodic: bool = eqx.field(static=True)
     dim: int = eqx.field(static=True)
     context_dim: int = eqx.field(static=True)
-    support: ClassVar[str] = "real"
 
     def __init__(
         self,
@@ -49,10 +50,12 @@ class Coupling(Transform):
         activation: str = "relu",
         residual: bool = False,
         n_kept: int | None = None,
+        periodic: bool | None = None,
     ):
         n_kept = dim // 2 if n_kept is None else n_kept
         if not (0 <= n_kept < dim):
             raise OptionError(f"n_kept={n_kept} of dim={dim}", "0 ≤ n_kept < dim")
+        self.periodic = template.support == "circle" if periodic is None else periodic
         self.trunk = Trunk(
             n_kept,
             hidden,
@@ -60,6 +63,7 @@ class Coupling(Transform):
             context_dim=context_dim,
             activation=activation,
             residual=residual,
+            copies=2 if self.periodic else 1,
         )
         self.heads = Heads(template, dim - n_kept, hidden[-1])
         self.n_kept, self.dim, self.context_dim = n_kept, dim, context_dim
@@ -68,16 +72,24 @@ class Coupling(Transform):
     def evidence(self) -> Evidence:
         return self.heads.template.evidence
 
+    @property
+    def support(self) -> str:
+        return self.heads.template.support
+
     def forward(
         self, z: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
         kept, rest = z[: self.n_kept], z[self.n_kept :]
-        moved, dlogp = self.heads(self.trunk(kept, context)).forward(rest)
+        moved, dlogp = self.heads(self.trunk(encoded(kept, self.periodic), context)).forward(rest)
+        if self.periodic:
+            dlogp = jnp.where(off_circle(kept).any(0), -jnp.inf, dlogp)
         return jnp.concatenate([kept, moved]), dlogp
 
     def inverse(
         self, x: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
         kept, rest = x[: self.n_kept], x[self.n_kept :]
-        moved, dlogp = self.heads(self.trunk(kept, context)).inverse(rest)
+        moved, dlogp = self.heads(self.trunk(encoded(kept, self.periodic), context)).inverse(rest)
+        if self.periodic:
+            dlogp = jnp.where(off_circle(kept).any(0), -jnp.inf, dlogp)
         return jnp.concatenate([kept, moved]), dlogp

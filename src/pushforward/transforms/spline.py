@@ -18,7 +18,8 @@ from pushforward.transforms.rational_quadratic import rise, slope, solve
 MIN_SLOPE = 1e-3
 """Least derivative at a knot: keeps the quadratic's root well conditioned in float32."""
 
-_UNIT_SLOPE = math.log(math.expm1(1 - MIN_SLOPE))
+UNIT_SLOPE = math.log(math.expm1(1 - MIN_SLOPE))
+"""The raw slope that stands for one."""
 
 
 class RationalQuadraticSpline(Transform):
@@ -79,11 +80,27 @@ class RationalQuadraticSpline(Transform):
 
     def _bin(self, v: Features, by_height: bool) -> tuple[Features, ...]:
         """Return the left edges, sizes and edge slopes of the bins that hold `v`."""
-        ndim = v.ndim + 1
-        bin_ = locate(align(self.widths, ndim), align(self.heights, ndim), v, self.bound, by_height)
-        raw = align(self.slopes, ndim)
-        edge = jnp.full((), _UNIT_SLOPE, v.dtype)
-        inner = [raw[k] + _UNIT_SLOPE for k in range(self.slopes.shape[0])]
-        d0 = jax.nn.softplus(pick(bin_.beyond, [edge, *inner])) + MIN_SLOPE
-        d1 = jax.nn.softplus(pick(bin_.beyond, [*inner, edge])) + MIN_SLOPE
-        return bin_.x_low, bin_.y_low, bin_.width, bin_.height, d0, d1
+        raw = align(self.slopes, v.ndim + 1)
+        edge = jnp.full((), UNIT_SLOPE, v.dtype)
+        slopes = [edge, *(raw[k] + UNIT_SLOPE for k in range(raw.shape[0])), edge]
+        return find_bin(self.widths, self.heights, slopes, v, self.bound, by_height)
+
+
+def find_bin(
+    widths: Array,
+    heights: Array,
+    slopes: list[Array],
+    v: Features,
+    bound: float,
+    by_height: bool,
+) -> tuple[Features, ...]:
+    """Return the left edges, sizes and edge slopes of the bins of [−B, B] that hold `v`.
+
+    Raw widths and heights `(bins, …)` by softmax, raw slopes of the bins + 1 knots by softplus,
+    all with their floors.
+    """
+    ndim = v.ndim + 1
+    found = locate(align(widths, ndim), align(heights, ndim), v, bound, by_height)
+    d0 = jax.nn.softplus(pick(found.beyond, slopes[:-1])) + MIN_SLOPE
+    d1 = jax.nn.softplus(pick(found.beyond, slopes[1:])) + MIN_SLOPE
+    return found.x_low, found.y_low, found.width, found.height, d0, d1

@@ -16,6 +16,9 @@ from pushforward.core.errors import OptionError
 from pushforward.core.parameters import combine, partition
 from pushforward.core.types import Features
 
+SPACES = ("real", "circle", "closed_interval")
+"""Supports of scalar transforms that map a space onto itself, as a template must."""
+
 
 class Heads(eqx.Module):
     """Turn hidden units into the parameters of a scalar template, for `dim` features.
@@ -33,9 +36,10 @@ class Heads(eqx.Module):
     weights: tuple[Float[Array, "..."], ...]
 
     def __init__(self, template: Transform, dim: int, width: int):
-        if template.dim is not None or template.support != "real":
+        if template.dim is not None or template.support not in SPACES:
             raise OptionError(
-                f"template {type(template).__name__}", "a scalar bijection of the real line"
+                f"template {type(template).__name__}",
+                "a scalar bijection of the real line, the circle or an interval onto itself",
             )
         params, rest = partition(template)
         per_feature = jax.tree.map(
