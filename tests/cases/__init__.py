@@ -1,11 +1,11 @@
 """Every transform, density and model by name, with what it promises; the laws run over all."""
 
-from cases import basic, densities, models, planar
+from cases import basic, densities, models, planar, residual
 from cases.case import Case
 
-TRANSFORMS = {**basic.TRANSFORMS, **planar.TRANSFORMS}
+TRANSFORMS = {**basic.TRANSFORMS, **planar.TRANSFORMS, **residual.TRANSFORMS}
 DENSITIES = densities.DENSITIES
-MODELS = models.MODELS
+MODELS = {**models.MODELS, **residual.MODELS}
 
 CASES = {**TRANSFORMS, **DENSITIES, **MODELS}
 

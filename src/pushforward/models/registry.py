@@ -11,6 +11,7 @@ from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
 from pushforward.models.flows import maf, nsf, realnvp
 from pushforward.models.linear import gaussian
+from pushforward.models.residual import iresnet, residual_flow
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,9 +30,13 @@ _RECIPES = {
     recipe.name: recipe
     for recipe in (
         Recipe("gaussian", gaussian, "linear", Evidence.EXACT, 1809, "papamakarios2021flows"),
+        Recipe("iresnet", iresnet, "residual", Evidence.EXACT, 2019, "behrmann2019iresnet"),
         Recipe("maf", maf, "autoregressive", Evidence.EXACT, 2017, "papamakarios2017maf"),
         Recipe("nsf", nsf, "spline", Evidence.EXACT, 2019, "durkan2019nsf"),
         Recipe("realnvp", realnvp, "coupling", Evidence.EXACT, 2017, "dinh2017realnvp"),
+        Recipe(
+            "residual_flow", residual_flow, "residual", Evidence.ESTIMATE, 2019, "chen2019residual"
+        ),
     )
 }
 

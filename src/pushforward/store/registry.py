@@ -6,6 +6,7 @@ from pushforward.core.errors import ModelFileError
 
 _MODULES = {
     "core.parameters": ("Buffer",),
+    "nets.lipschitz": ("LipschitzNet",),
     "nets.mlp": ("Trunk",),
     "transforms.autoregressive": ("MaskedAutoregressive",),
     "transforms.compose": ("Chain", "Frozen", "Invert", "Scan"),
@@ -16,6 +17,7 @@ _MODULES = {
     "transforms.orthogonal": ("Householder", "Orthogonal"),
     "transforms.permute": ("Permute",),
     "transforms.planar": ("Planar", "Radial", "Sylvester"),
+    "transforms.residual": ("Residual",),
     "transforms.spline": ("RationalQuadraticSpline",),
     "transforms.template": ("Heads",),
     "densities.numpyro": ("NumPyroDensity",),

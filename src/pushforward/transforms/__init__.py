@@ -9,6 +9,7 @@ from pushforward.transforms.marginal import MarginalSpline, Warp
 from pushforward.transforms.orthogonal import Householder, Orthogonal
 from pushforward.transforms.permute import Permute
 from pushforward.transforms.planar import Planar, Radial, Sylvester
+from pushforward.transforms.residual import Residual
 from pushforward.transforms.spline import RationalQuadraticSpline
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Planar",
     "Radial",
     "RationalQuadraticSpline",
+    "Residual",
     "Scan",
     "Sigmoid",
     "Sinh",
