@@ -1,10 +1,13 @@
 """A transform on a density is again a density."""
 
 import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, PyTree, Shaped
 
 from pushforward.core.bases import Density, Transform
-from pushforward.core.errors import ShapeError
-from pushforward.core.evidence import Evidence, weakest
+from pushforward.core.border import rows_in
+from pushforward.core.errors import EvidenceError, OptionError, ShapeError
+from pushforward.core.evidence import Estimate, Evidence, require_likelihood, weakest
 from pushforward.core.types import Context, DLogp, Features, Key
 
 
@@ -15,6 +18,9 @@ class Pushforward(Density):
     ----------
     transform : f, latent to data.
     density : the law of z.
+
+    `log_prob` answers where every part is exact or numerical; `elbo` and `iwae` where a part is
+    a bound, `estimate_log_prob` where one estimates its determinant.
 
     Source papamakarios2021flows
     """
@@ -55,3 +61,118 @@ class Pushforward(Density):
         base_key, key = jax.random.split(key)
         z = self.density._sample(base_key, n, context if self.density.context_dim else None)
         return self.transform.generate(z, context if self.transform.context_dim else None, key=key)
+
+    def estimate_log_prob(
+        self,
+        x: Shaped[ArrayLike, "*batch dim"],
+        context: Shaped[ArrayLike, "*batch_c c"] | None = None,
+        *,
+        key: Array,
+        n: int = 16,
+    ) -> Estimate:
+        """Return the mean of n independent estimates of log p(x | context), nats, per row.
+
+        Unbiased; where another part is a bound, what is estimated is that bound ("lower").
+        With n = 1 the standard error is infinite: one draw cannot tell it.
+
+        Raises
+        ------
+        EvidenceError : the model's evidence is not 'estimate'.
+        """
+        self._require(Evidence.ESTIMATE, "estimate_log_prob")
+        kind = "lower" if _holds_bound(self.transform) else "unbiased"
+        return _mean(self._draws(x, context, key, n), kind)
+
+    def elbo(
+        self,
+        x: Shaped[ArrayLike, "*batch dim"],
+        context: Shaped[ArrayLike, "*batch_c c"] | None = None,
+        *,
+        key: Array,
+        n: int = 16,
+    ) -> Estimate:
+        """Return the mean of n draws of a lower bound, E[log p(z) + dlogp] ≤ log p(x | context).
+
+        Raises
+        ------
+        EvidenceError : the model's evidence is not 'bound'.
+        """
+        self._require(Evidence.BOUND, "elbo")
+        return _mean(self._draws(x, context, key, n), "lower")
+
+    def iwae(
+        self,
+        x: Shaped[ArrayLike, "*batch dim"],
+        context: Shaped[ArrayLike, "*batch_c c"] | None = None,
+        *,
+        key: Array,
+        n: int = 64,
+    ) -> Estimate:
+        """Return a tighter lower bound, log of the mean of n draws of exp(log p(z) + dlogp).
+
+        In expectation between `elbo` and log p(x | context), which it reaches as n grows.
+        Source burda2016iwae
+
+        Raises
+        ------
+        EvidenceError : the model's evidence is not 'bound'.
+        """
+        self._require(Evidence.BOUND, "iwae")
+        draws = self._draws(x, context, key, n)
+        top = jnp.max(draws, 0)
+        top = jnp.where(jnp.isfinite(top), top, 0.0)
+        mean = _mean(jnp.exp(draws - top), "lower")
+        # The error of a logarithm, to first order.
+        relative = mean.std_error / jnp.where(mean.value > 0, mean.value, 1.0)
+        return Estimate(top + jnp.log(mean.value), relative, "lower")
+
+    def _require(self, evidence: Evidence, method: str) -> None:
+        require_likelihood(self.density.evidence)
+        if self.evidence != evidence:
+            raise EvidenceError(
+                f"{method} of a model whose numbers are '{self.evidence}'",
+                f"evidence '{evidence}'",
+                "ask for log_prob, elbo or estimate_log_prob instead",
+            )
+
+    def _draws(
+        self,
+        x: Shaped[ArrayLike, "*batch dim"],
+        context: Shaped[ArrayLike, "*batch_c c"] | None,
+        key: Array,
+        n: int,
+    ) -> Float[Array, "n *batch"]:
+        """Return n draws of log p(z) + dlogp per row."""
+        if n < 1:
+            raise OptionError(f"n={n} draws", "at least one")
+        turned, given, batch = rows_in(x, self.dim, context, self.context_dim)
+        infinite = jnp.isinf(turned)
+        turned = jnp.where(infinite, 0.0, turned)
+
+        def draw(draw_key: Array) -> DLogp:
+            through = given if self.transform.context_dim else None
+            z, dlogp = self.transform.inverse(turned, through, key=draw_key)
+            return self.density._log_prob(z, given if self.density.context_dim else None) + dlogp
+
+        drawn = jax.lax.map(draw, jax.random.split(key, n))
+        drawn = jnp.where(infinite.any(0) & ~jnp.isnan(drawn), -jnp.inf, drawn)
+        return drawn.reshape(n, *batch)
+
+
+def _mean(draws: Float[Array, "n *batch"], kind: str) -> Estimate:
+    n = draws.shape[0]
+    mean = draws.mean(0)
+    if n == 1:
+        return Estimate(mean, jnp.full_like(mean, jnp.inf), kind)
+    # Draws that are all impossible agree.
+    apart = jnp.where(jnp.isfinite(mean), draws - jnp.where(jnp.isfinite(mean), mean, 0.0), 0.0)
+    return Estimate(mean, jnp.sqrt(jnp.square(apart).sum(0) / (n - 1) / n), kind)
+
+
+def _holds_bound(tree: PyTree) -> bool:
+    """Tell whether any part's numbers are a bound, below parts whose own are weaker."""
+
+    def bound(node: object) -> bool:
+        return isinstance(node, Transform) and node.evidence == Evidence.BOUND
+
+    return any(bound(node) for node in jax.tree.leaves(tree, is_leaf=bound))

@@ -10,6 +10,7 @@ from pushforward.core.bases import Density
 from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
 from pushforward.models.flows import maf, nsf, realnvp
+from pushforward.models.image import glow, realnvp_image
 from pushforward.models.linear import gaussian
 from pushforward.models.residual import iresnet, residual_flow
 
@@ -30,10 +31,12 @@ _RECIPES = {
     recipe.name: recipe
     for recipe in (
         Recipe("gaussian", gaussian, "linear", Evidence.EXACT, 1809, "papamakarios2021flows"),
+        Recipe("glow", glow, "coupling", Evidence.EXACT, 2018, "kingma2018glow"),
         Recipe("iresnet", iresnet, "residual", Evidence.EXACT, 2019, "behrmann2019iresnet"),
         Recipe("maf", maf, "autoregressive", Evidence.EXACT, 2017, "papamakarios2017maf"),
         Recipe("nsf", nsf, "spline", Evidence.EXACT, 2019, "durkan2019nsf"),
         Recipe("realnvp", realnvp, "coupling", Evidence.EXACT, 2017, "dinh2017realnvp"),
+        Recipe("realnvp_image", realnvp_image, "coupling", Evidence.EXACT, 2017, "dinh2017realnvp"),
         Recipe(
             "residual_flow", residual_flow, "residual", Evidence.ESTIMATE, 2019, "chen2019residual"
         ),

@@ -6,12 +6,16 @@ from pushforward.core.errors import ModelFileError
 
 _MODULES = {
     "core.parameters": ("Buffer",),
+    "nets.convolution": ("ConvolutionTrunk",),
     "nets.lipschitz": ("LipschitzNet",),
     "nets.mlp": ("Trunk",),
     "transforms.autoregressive": ("MaskedAutoregressive",),
     "transforms.compose": ("Chain", "Frozen", "Invert", "Scan"),
     "transforms.coupling": ("Coupling",),
+    "transforms.dequantize": ("Dequantize",),
     "transforms.elementwise": ("Affine", "BoundedAffine", "Exp", "Sigmoid", "Sinh"),
+    "transforms.image": ("ActNorm", "ImageCoupling", "PerPixel"),
+    "transforms.leading": ("Leading",),
     "transforms.linear": ("LU", "Triangular"),
     "transforms.marginal": ("MarginalSpline", "Warp"),
     "transforms.orthogonal": ("Householder", "Orthogonal"),

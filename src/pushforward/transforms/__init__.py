@@ -3,7 +3,10 @@
 from pushforward.transforms.autoregressive import MaskedAutoregressive
 from pushforward.transforms.compose import Chain, Frozen, Invert, Scan
 from pushforward.transforms.coupling import Coupling
+from pushforward.transforms.dequantize import Dequantize, bits_per_dimension
 from pushforward.transforms.elementwise import Affine, BoundedAffine, Exp, Sigmoid, Sinh
+from pushforward.transforms.image import ActNorm, ImageCoupling, PerPixel, conv1x1, squeeze
+from pushforward.transforms.leading import Leading, initialized, multiscale
 from pushforward.transforms.linear import LU, Triangular
 from pushforward.transforms.marginal import MarginalSpline, Warp
 from pushforward.transforms.orthogonal import Householder, Orthogonal
@@ -14,17 +17,22 @@ from pushforward.transforms.spline import RationalQuadraticSpline
 
 __all__ = [
     "LU",
+    "ActNorm",
     "Affine",
     "BoundedAffine",
     "Chain",
     "Coupling",
+    "Dequantize",
     "Exp",
     "Frozen",
     "Householder",
+    "ImageCoupling",
     "Invert",
+    "Leading",
     "MarginalSpline",
     "MaskedAutoregressive",
     "Orthogonal",
+    "PerPixel",
     "Permute",
     "Planar",
     "Radial",
@@ -36,4 +44,9 @@ __all__ = [
     "Sylvester",
     "Triangular",
     "Warp",
+    "bits_per_dimension",
+    "conv1x1",
+    "initialized",
+    "multiscale",
+    "squeeze",
 ]

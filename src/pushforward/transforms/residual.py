@@ -160,7 +160,7 @@ def _roulette(
         return k + 1, power, series + factor * power, total
 
     start = (jnp.asarray(1), signs, signs, jnp.zeros(x.shape[1:], x.dtype))
-    *_, series, total = jax.lax.while_loop(lambda state: (state[0] <= count.max()), add, start)
+    *_, series, total = jax.lax.while_loop(lambda state: state[0] <= count.max(), add, start)
     _, moved = jax.jvp(function, (x,), (series,))
     return total + _derivative_only((signs * moved).sum(0))
 
