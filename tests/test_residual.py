@@ -12,7 +12,7 @@ from pushforward.core.errors import EvidenceError, KeyRequiredError, OptionError
 from pushforward.nets.lipschitz import ACTIVATIONS, LipschitzNet, spectral_bound
 from pushforward.transforms import Residual
 
-DRAWS = 20_000
+DRAWS = 4000
 
 
 def steep(log_det="exact", dim=4, context_dim=0):
@@ -25,7 +25,7 @@ def steep(log_det="exact", dim=4, context_dim=0):
 
 def slopes(layer, x):
     """Return the largest singular value of ∂g/∂x at each event."""
-    jacobian = jax.vmap(jax.jacrev(lambda v: layer.net(v)), 1)(x)
+    jacobian = jax.vmap(jax.jacrev(lambda v: layer.inverse(v)[0]), 1)(x) - np.eye(len(x))
     return np.linalg.norm(np.asarray(jacobian), 2, axis=(1, 2))
 
 
@@ -52,7 +52,7 @@ def test_the_net_contracts(activation, rng):
         for spread in (0.3, 3.0, 30.0):
             moved = perturbed(net, rng, spread)
             x = jnp.asarray(rng.normal(size=(3, 500)) * 3)
-            jacobian = jax.vmap(jax.jacrev(moved), 1)(x)
+            jacobian = jax.vmap(jax.jacrev(lambda v, m=moved: m(v)), 1)(x)
             assert np.linalg.norm(np.asarray(jacobian), 2, axis=(1, 2)).max() <= 0.9
 
 
@@ -148,7 +148,7 @@ def test_the_gradient_of_the_estimate_is_unbiased(rng):
             return jax.tree.leaves(jax.grad(total, (0, 1))(params, x))
 
         want = slope(exact, None)
-        keys = jax.random.split(jax.random.key(8), 4000)
+        keys = jax.random.split(jax.random.key(8), 1000)
         drawn = jax.jit(jax.vmap(lambda key: slope(roulette, key)))(keys)
         for a, b in zip(drawn, want, strict=True):
             error = np.asarray(a).std(0) / len(keys) ** 0.5
@@ -201,17 +201,17 @@ def test_a_density_says_that_its_number_is_an_estimate(rng):
         assert np.isfinite(answer.value[2:]).all()
 
 
+@pytest.mark.slow
 def test_it_learns_without_a_likelihood(rng):
-    """Fitted by estimates, it is better than untrained by half a nat (known by quadrature)."""
-    angle = rng.uniform(0, 2 * np.pi, 2000)
-    rows = np.stack([np.cos(angle), np.sin(angle)], 1) * 1.4 + 0.15 * rng.normal(size=(2000, 2))
-    build = pf.models.residual_flow
-    model = build(2, key=jax.random.key(0), layers=4, hidden=(32, 32))
-    fitted = pf.fit(model, rows, key=jax.random.key(1), max_epochs=25, learning_rate=5e-3).model
+    """Fitted by estimates on a ring, it beats the untrained normal by 0.3 nats."""
+    angle = rng.uniform(0, 2 * np.pi, 1000)
+    rows = np.stack([np.cos(angle), np.sin(angle)], 1) * 1.4 + 0.15 * rng.normal(size=(1000, 2))
+    model = pf.models.residual_flow(2, key=jax.random.key(0), layers=4, hidden=(16, 16))
+    fitted = pf.fit(model, rows, key=jax.random.key(1), max_epochs=60, learning_rate=1e-2).model
     before, after = (
         m.estimate_log_prob(rows, key=jax.random.key(2), n=8).value.mean() for m in (model, fitted)
     )
-    assert after > before + 0.2, (before, after)
+    assert after > before + 0.3, (before, after)
 
 
 @pytest.mark.parametrize(

@@ -66,8 +66,10 @@ class LipschitzNet(eqx.Module):
             )
         sizes = (dim, *hidden, dim)
         *keys, context_key = jax.random.split(key, len(hidden) + 1)
+        # Orthogonal, so that every direction starts at the slope that is allowed: of a Gaussian
+        # matrix below the same norm most directions are nearly lost after three layers.
         drawn = [
-            jax.random.normal(k, (n_out, n_in)) / n_in**0.5
+            jax.random.orthogonal(k, max(n_out, n_in))[:n_out, :n_in]
             for k, n_in, n_out in zip(keys, sizes, hidden, strict=False)
         ]
         self.weights = (*drawn, jnp.zeros((dim, hidden[-1])))
