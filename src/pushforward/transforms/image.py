@@ -133,7 +133,7 @@ class PerPixel(Transform):
         spread, given = self._spread(z, context)
         return self.transform.generate(spread, given, key=key).reshape(z.shape)
 
-    def _spread(self, event: Features, context: Context) -> tuple[Features, Context]:
+    def _spread(self, event: Features, context: Context) -> tuple[Array, Array | None]:
         """Make pixels the first batch axis, of the event and of the context."""
         spread = event.reshape(-1, self.pixels, *event.shape[1:])
         if context is None:
