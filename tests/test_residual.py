@@ -109,7 +109,9 @@ def test_gradients_of_samples_are_those_of_the_implicit_function(rng):
             lambda v: jnp.asarray(rng.normal(size=v.shape)), (params, z, context)
         )
         ahead, behind = (
-            total(*jax.tree.map(lambda v, d, s=s: v + s * step * d, (params, z, context), direction))
+            total(
+                *jax.tree.map(lambda v, d, s=s: v + s * step * d, (params, z, context), direction)
+            )
             for s in (1, -1)
         )
         along = sum(

@@ -1,5 +1,7 @@
 """A transform on a density is again a density."""
 
+from typing import Literal
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree, Shaped
@@ -159,7 +161,8 @@ class Pushforward(Density):
         return drawn.reshape(n, *batch)
 
 
-def _mean(draws: Float[Array, "n *batch"], kind: str) -> Estimate:
+def _mean(draws: Float[Array, "n *batch"], kind: Literal["unbiased", "lower"]) -> Estimate:
+    """Return the mean over draws, with its standard error."""
     n = draws.shape[0]
     mean = draws.mean(0)
     if n == 1:

@@ -125,7 +125,7 @@ def _multiscale(
     coupling: Callable[[Shape, Array], Transform],
 ) -> Pushforward:
     """Build levels from the data down; each is groups of equal steps, latent to data."""
-    shape = checked_shape((dim, 1, 1) if shape is None else tuple(shape))
+    shape = checked_shape((dim, 1, 1) if shape is None else shape)
     possible = _halvings(shape[1:])
     count = min(possible, MAX_LEVELS) if levels is None else levels
     if math.prod(shape) != dim:
