@@ -53,11 +53,17 @@ TRANSFORMS = {
     ),
     "leading": Case(lambda key: Leading(Coupling(3, BoundedAffine(), key=key, hidden=(8,)), 5), 5),
     "multiscale": Case(_levels, 8),
+    # Two levels. As a density it would have too many features for boxes to hold its samples.
+    "glow_levels": Case(
+        lambda key: build("glow", 16, key=key, shape=(1, 4, 4), context_dim=1, **_SMALL).transform,
+        16,
+        1,
+    ),
 }
 MODELS = {
     "glow": Case(lambda key: build("glow", 2, key=key, **_SMALL), 2),
     "glow_image": Case(
-        lambda key: build("glow", 16, key=key, shape=(1, 4, 4), context_dim=1, **_SMALL), 16, 1
+        lambda key: build("glow", 4, key=key, shape=(1, 2, 2), context_dim=1, **_SMALL), 4, 1
     ),
     "realnvp_image": Case(
         lambda key: build("realnvp_image", 4, key=key, shape=(1, 2, 2), **_SMALL), 4
