@@ -6,10 +6,12 @@ from cases import (
     composed,
     densities,
     folded,
+    image,
     matrix,
     models,
     monotone,
     planar,
+    residual,
     scalar,
     spaces,
 )
@@ -18,9 +20,11 @@ from cases.case import Case
 TRANSFORMS = {
     **basic.TRANSFORMS,
     **composed.TRANSFORMS,
+    **image.TRANSFORMS,
     **matrix.TRANSFORMS,
     **monotone.TRANSFORMS,
     **planar.TRANSFORMS,
+    **residual.TRANSFORMS,
     **scalar.TRANSFORMS,
     **spaces.TRANSFORMS,
 }
@@ -33,8 +37,10 @@ DENSITIES = {
     **spaces.DENSITIES,
 }
 MODELS = {
+    **image.MODELS,
     **models.MODELS,
     **monotone.MODELS,
+    **residual.MODELS,
     **spaces.MODELS,
 }
 

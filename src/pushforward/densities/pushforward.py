@@ -1,8 +1,10 @@
 """A transform on a density is again a density."""
 
+from typing import Literal
+
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Shaped
+from jaxtyping import Array, ArrayLike, Float, PyTree, Shaped
 
 from pushforward.core.bases import Density, Surjection, Transform
 from pushforward.core.border import rows_in
@@ -15,7 +17,8 @@ class Pushforward(Density):
     """The law of x = f(z) for z from a density: log p(x) = log p(z) + dlogp.
 
     Where f is not one-to-one, dlogp is the layer's own term and the sum is exact or a bound, as
-    `evidence` says; a bound answers `elbo` and `iwae` in place of `log_prob`.
+    `evidence` says. `log_prob` answers where every part is exact or numerical; `elbo` and `iwae`
+    where a part is a bound, `estimate_log_prob` where one estimates its determinant.
 
     Parameters
     ----------
@@ -62,49 +65,6 @@ class Pushforward(Density):
             return self.transform.support
         return "real" if self.density.support == "real" else "bounded"
 
-    def elbo(
-        self,
-        x: Shaped[ArrayLike, "*batch dim"],
-        context: Shaped[ArrayLike, "*batch_c c"] | None = None,
-        *,
-        key: Array,
-        n: int = 16,
-    ) -> Estimate:
-        """Return a lower bound of log p(x | context), nats: the mean of n draws of log p + dlogp.
-
-        The standard error is that of the n draws, n ≥ 2. For exact layers every draw is log p.
-
-        Source nielsen2020survae
-        """
-        drawn = self._draws(x, context, key, n)
-        value = drawn.mean(0)
-        spread = jnp.where(jnp.isfinite(value), drawn, 0.0).std(0, ddof=1)
-        return Estimate(value, spread / n**0.5, "lower")
-
-    def iwae(
-        self,
-        x: Shaped[ArrayLike, "*batch dim"],
-        context: Shaped[ArrayLike, "*batch_c c"] | None = None,
-        *,
-        key: Array,
-        n: int = 16,
-    ) -> Estimate:
-        """Return a tighter lower bound, nats: the log of the mean of n draws of exp(log p + dlogp).
-
-        The standard error is that of the mean, to first order. Source burda2016iwae
-        """
-        drawn = self._draws(x, context, key, n)
-        value = jax.nn.logsumexp(drawn, 0) - jnp.log(n)
-        spread = jnp.exp(drawn - jnp.where(jnp.isfinite(value), value, 0.0)).std(0, ddof=1)
-        return Estimate(value, spread / n**0.5, "lower")
-
-    def _draws(self, x: ArrayLike, context: ArrayLike | None, key: Array, n: int) -> Array:
-        if n < 2:
-            raise OptionError(f"n={n} draws", "n ≥ 2, for the standard error")
-        turned, turned_context, batch = rows_in(x, self.dim, context, self.context_dim)
-        drawn = jax.vmap(lambda k: bound_draw(self, turned, turned_context, k))
-        return drawn(jax.random.split(key, n)).reshape(n, *batch)
-
     def _log_prob(self, x: Features, context: Context) -> DLogp:
         z, dlogp = self.transform.inverse(x, context if self.transform.context_dim else None)
         return self.density._log_prob(z, context if self.density.context_dim else None) + dlogp
@@ -114,25 +74,126 @@ class Pushforward(Density):
         z = self.density._sample(base_key, n, context if self.density.context_dim else None)
         return self.transform.generate(z, context if self.transform.context_dim else None, key=key)
 
+    def estimate_log_prob(
+        self,
+        x: Shaped[ArrayLike, "*batch dim"],
+        context: Shaped[ArrayLike, "*batch_c c"] | None = None,
+        *,
+        key: Array,
+        n: int = 16,
+    ) -> Estimate:
+        """Return the mean of n independent estimates of log p(x | context), nats, per row.
 
-def bound_draw(density: Density, x: Features, context: Context, key: Array) -> DLogp:
-    """Return log p + dlogp for one draw of what the layers leave open, features first.
+        Unbiased; where another part is a bound, what is estimated is that bound ("lower").
+        With n = 1 the standard error is infinite: one draw cannot tell it.
 
-    Its mean is at most log p(x), and equal to it where all layers are exact.
+        Raises
+        ------
+        EvidenceError : the model's evidence is not 'estimate'.
+        """
+        self._require("estimate_log_prob", self.evidence == Evidence.ESTIMATE, "'estimate'")
+        kind = "lower" if _holds_bound(self) else "unbiased"
+        return _mean(self._draws(x, context, key, n), kind)
 
-    Raises
-    ------
-    EvidenceError : a layer gives neither a likelihood nor a bound.
-    """
+    def elbo(
+        self,
+        x: Shaped[ArrayLike, "*batch dim"],
+        context: Shaped[ArrayLike, "*batch_c c"] | None = None,
+        *,
+        key: Array,
+        n: int = 16,
+    ) -> Estimate:
+        """Return the mean of n draws of a lower bound, E[log p(z) + dlogp] ≤ log p(x | context).
+
+        Raises
+        ------
+        EvidenceError : the model's evidence is weaker than a bound.
+        """
+        self._require("elbo", self.evidence <= Evidence.BOUND, "'bound' or better")
+        return _mean(self._draws(x, context, key, n), "lower")
+
+    def iwae(
+        self,
+        x: Shaped[ArrayLike, "*batch dim"],
+        context: Shaped[ArrayLike, "*batch_c c"] | None = None,
+        *,
+        key: Array,
+        n: int = 64,
+    ) -> Estimate:
+        """Return a tighter lower bound, log of the mean of n draws of exp(log p(z) + dlogp).
+
+        In expectation between `elbo` and log p(x | context), which it reaches as n grows.
+        Source burda2016iwae
+
+        Raises
+        ------
+        EvidenceError : the model's evidence is weaker than a bound.
+        """
+        self._require("iwae", self.evidence <= Evidence.BOUND, "'bound' or better")
+        draws = self._draws(x, context, key, n)
+        top = jnp.max(draws, 0)
+        top = jnp.where(jnp.isfinite(top), top, 0.0)
+        mean = _mean(jnp.exp(draws - top), "lower")
+        # The error of a logarithm, to first order.
+        relative = mean.std_error / jnp.where(mean.value > 0, mean.value, 1.0)
+        return Estimate(top + jnp.log(mean.value), relative, "lower")
+
+    def _require(self, method: str, granted: bool, expected: str) -> None:
+        if not granted:
+            raise EvidenceError(
+                f"{method} of a model whose numbers are '{self.evidence}'",
+                f"evidence {expected}",
+                "ask for log_prob, elbo or estimate_log_prob instead",
+            )
+
+    def _draws(
+        self,
+        x: Shaped[ArrayLike, "*batch dim"],
+        context: Shaped[ArrayLike, "*batch_c c"] | None,
+        key: Array,
+        n: int,
+    ) -> Float[Array, "n *batch"]:
+        """Return n draws of log p(z) + dlogp per row."""
+        if n < 1:
+            raise OptionError(f"n={n} draws", "at least one")
+        turned, given, batch = rows_in(x, self.dim, context, self.context_dim)
+        infinite = jnp.isinf(turned)
+        turned = jnp.where(infinite, 0.0, turned)
+
+        def draw(draw_key: Array) -> DLogp:
+            return _draw(self, turned, given, draw_key)
+
+        drawn = jax.lax.map(draw, jax.random.split(key, n))
+        drawn = jnp.where(infinite.any(0) & ~jnp.isnan(drawn), -jnp.inf, drawn)
+        return drawn.reshape(n, *batch)
+
+
+def _draw(density: Density, x: Features, context: Context, key: Array) -> DLogp:
+    """Return log p + dlogp for one draw of what the layers leave open, features first."""
     if not isinstance(density, Pushforward):
         require_likelihood(density.evidence)
         return density._log_prob(x, context)
     transform, base = density.transform, density.density
-    if transform.evidence > Evidence.BOUND:
-        raise EvidenceError(
-            f"a bound of a model whose numbers are '{density.evidence}'",
-            "evidence 'exact', 'numerical' or 'bound'",
-        )
     here, below = jax.random.split(key)
     z, dlogp = transform.inverse(x, context if transform.context_dim else None, key=here)
-    return bound_draw(base, z, context if base.context_dim else None, below) + dlogp
+    return _draw(base, z, context if base.context_dim else None, below) + dlogp
+
+
+def _mean(draws: Float[Array, "n *batch"], kind: Literal["unbiased", "lower"]) -> Estimate:
+    """Return the mean over draws, with its standard error."""
+    n = draws.shape[0]
+    mean = draws.mean(0)
+    if n == 1:
+        return Estimate(mean, jnp.full_like(mean, jnp.inf), kind)
+    # Draws that are all impossible agree.
+    apart = jnp.where(jnp.isfinite(mean), draws - jnp.where(jnp.isfinite(mean), mean, 0.0), 0.0)
+    return Estimate(mean, jnp.sqrt(jnp.square(apart).sum(0) / (n - 1) / n), kind)
+
+
+def _holds_bound(tree: PyTree) -> bool:
+    """Tell whether any part's numbers are a bound, below parts whose own are weaker."""
+
+    def bound(node: object) -> bool:
+        return isinstance(node, Transform) and node.evidence == Evidence.BOUND
+
+    return any(bound(node) for node in jax.tree.leaves(tree, is_leaf=bound))

@@ -4,7 +4,14 @@ from pushforward.fitting.batch import Batch
 from pushforward.fitting.gradient import fit
 from pushforward.fitting.mode import laplace
 from pushforward.fitting.noise import TrainingNoise
-from pushforward.fitting.objectives import FreeEnergy, RenyiBound, Stage, negative_log_likelihood
+from pushforward.fitting.objectives import (
+    FreeEnergy,
+    RenyiBound,
+    Stage,
+    negative_elbo,
+    negative_estimate,
+    negative_log_likelihood,
+)
 from pushforward.fitting.outcome import Fit
 from pushforward.fitting.pareto import pareto_smoothed, pareto_tail
 from pushforward.fitting.probabilistic import NumPyroTarget, numpyro_target
@@ -24,6 +31,8 @@ __all__ = [
     "fit_to_target",
     "importance",
     "laplace",
+    "negative_elbo",
+    "negative_estimate",
     "negative_log_likelihood",
     "numpyro_target",
     "pareto_smoothed",

@@ -17,7 +17,7 @@ from pushforward.core.parameters import combine, partition
 from pushforward.fitting import checkpoint as store
 from pushforward.fitting.batch import Batch
 from pushforward.fitting.loop import State, evaluate_once, run_epochs, start
-from pushforward.fitting.objectives.likelihood import negative_log_likelihood
+from pushforward.fitting.objectives.likelihood import usual_objective
 from pushforward.fitting.outcome import Fit
 from pushforward.fitting.plan import make_plan
 from pushforward.fitting.progress import EpochBar
@@ -62,7 +62,7 @@ def fit(
     key : random key; the same key and data give the same model (unless `max_time` strikes).
     context, weights : one context row, and one non-negative weight, per row of data.
     objective : pure function `(model, batch, key) → (loss, info)`; negative log-likelihood by
-        default.
+        default, or one draw of its bound or estimate where the model has nothing better.
     validation : share of rows set aside at random to choose the epoch; or those rows
         themselves, an array or a tuple (x, context, weights); 0 for none.
     batch_size, max_epochs, patience, learning_rate : chosen from the number of rows if not
@@ -86,7 +86,7 @@ def fit(
     FitError : no epoch gave a finite loss.
     """
     began = time.monotonic()
-    objective = negative_log_likelihood if objective is None else objective
+    objective = usual_objective(model) if objective is None else objective
     split_key, run_key = jax.random.split(key)
     rows = _rows(data, context, weights)
     train, held = _split(rows, validation, split_key)

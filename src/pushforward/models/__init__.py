@@ -3,6 +3,7 @@
 from pushforward.models.discrete import discrete_flow
 from pushforward.models.flows import iaf, maf, nsf, realnvp
 from pushforward.models.folded import abs_flow, rad
+from pushforward.models.image import glow, realnvp_image
 from pushforward.models.linear import gaussian
 from pushforward.models.mixtures import mixture
 from pushforward.models.monotone import (
@@ -19,6 +20,7 @@ from pushforward.models.monotone import (
 )
 from pushforward.models.planar import planar, radial, sylvester
 from pushforward.models.registry import build, names, recipe
+from pushforward.models.residual import iresnet, residual_flow
 from pushforward.models.spaces import sphere_flow, torus_nsf
 
 __all__ = [
@@ -30,7 +32,9 @@ __all__ = [
     "discrete_flow",
     "flowpp",
     "gaussian",
+    "glow",
     "iaf",
+    "iresnet",
     "linear_spline",
     "lrs",
     "maf",
@@ -43,7 +47,9 @@ __all__ = [
     "rad",
     "radial",
     "realnvp",
+    "realnvp_image",
     "recipe",
+    "residual_flow",
     "sospf",
     "sphere_flow",
     "sylvester",

@@ -12,6 +12,7 @@ from pushforward.core.evidence import Evidence
 from pushforward.models.discrete import discrete_flow
 from pushforward.models.flows import iaf, maf, nsf, realnvp
 from pushforward.models.folded import abs_flow, rad
+from pushforward.models.image import glow, realnvp_image
 from pushforward.models.linear import gaussian
 from pushforward.models.mixtures import mixture
 from pushforward.models.monotone import (
@@ -27,6 +28,7 @@ from pushforward.models.monotone import (
     umnn,
 )
 from pushforward.models.planar import planar, radial, sylvester
+from pushforward.models.residual import iresnet, residual_flow
 from pushforward.models.spaces import sphere_flow, torus_nsf
 
 
@@ -54,7 +56,9 @@ _RECIPES = {
         ),
         Recipe("flowpp", flowpp, "coupling", Evidence.EXACT, 2019, "ho2019flowpp"),
         Recipe("gaussian", gaussian, "linear", Evidence.EXACT, 1809, "papamakarios2021flows"),
+        Recipe("glow", glow, "coupling", Evidence.EXACT, 2018, "kingma2018glow"),
         Recipe("iaf", iaf, "autoregressive", Evidence.EXACT, 2016, "kingma2016iaf"),
+        Recipe("iresnet", iresnet, "residual", Evidence.EXACT, 2019, "behrmann2019iresnet"),
         Recipe("linear_spline", linear_spline, "spline", Evidence.EXACT, 2019, "muller2019"),
         Recipe("lrs", lrs, "spline", Evidence.EXACT, 2020, "dolatabadi2020lrs"),
         Recipe("maf", maf, "autoregressive", Evidence.EXACT, 2017, "papamakarios2017maf"),
@@ -66,6 +70,10 @@ _RECIPES = {
         Recipe("rad", rad, "surjection", Evidence.EXACT, 2019, "dinh2019rad"),
         Recipe("radial", radial, "planar", Evidence.EXACT, 2015, "rezende2015"),
         Recipe("realnvp", realnvp, "coupling", Evidence.EXACT, 2017, "dinh2017realnvp"),
+        Recipe("realnvp_image", realnvp_image, "coupling", Evidence.EXACT, 2017, "dinh2017realnvp"),
+        Recipe(
+            "residual_flow", residual_flow, "residual", Evidence.ESTIMATE, 2019, "chen2019residual"
+        ),
         Recipe("sospf", sospf, "polynomial", Evidence.EXACT, 2019, "jaini2019sos"),
         Recipe("sphere_flow", sphere_flow, "sphere", Evidence.EXACT, 2020, "rezende2020tori"),
         Recipe("sylvester", sylvester, "planar", Evidence.EXACT, 2018, "vandenberg2018sylvester"),

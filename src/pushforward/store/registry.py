@@ -6,6 +6,8 @@ from pushforward.core.errors import ModelFileError
 
 _MODULES = {
     "core.parameters": ("Buffer",),
+    "nets.convolution": ("ConvolutionTrunk",),
+    "nets.lipschitz": ("LipschitzNet",),
     "nets.mlp": ("Trunk",),
     "transforms.autoregressive": ("MaskedAutoregressive",),
     "transforms.block": ("BlockAutoregressive",),
@@ -29,6 +31,7 @@ _MODULES = {
         "Bijection",
         "Monotone",
     ),
+    "transforms.dequantize": ("Dequantize",),
     "transforms.elementwise": (
         "Affine",
         "BoundedAffine",
@@ -37,7 +40,13 @@ _MODULES = {
         "Sigmoid",
         "Sinh",
     ),
+    "transforms.image": (
+        "ActNorm",
+        "ImageCoupling",
+        "PerPixel",
+    ),
     "transforms.integral": ("UnconstrainedMonotonic",),
+    "transforms.leading": ("Leading",),
     "transforms.linear": (
         "LU",
         "Triangular",
@@ -75,6 +84,7 @@ _MODULES = {
         "Bernstein",
         "SumOfSquares",
     ),
+    "transforms.residual": ("Residual",),
     "transforms.scalar": (
         "LeakyRelu",
         "Negate",

@@ -9,8 +9,11 @@ from pushforward.transforms.conditioning import Condition
 from pushforward.transforms.coupling import Coupling
 from pushforward.transforms.cubic import CubicSpline
 from pushforward.transforms.custom import Bijection, Monotone
+from pushforward.transforms.dequantize import Dequantize, bits_per_dimension
 from pushforward.transforms.elementwise import Affine, BoundedAffine, Exp, Shift, Sigmoid, Sinh
+from pushforward.transforms.image import ActNorm, ImageCoupling, PerPixel, conv1x1, squeeze
 from pushforward.transforms.integral import UnconstrainedMonotonic
+from pushforward.transforms.leading import Leading, initialized, multiscale
 from pushforward.transforms.linear import LU, Triangular
 from pushforward.transforms.lowrank import LowRank
 from pushforward.transforms.marginal import MarginalSpline, Warp
@@ -21,6 +24,7 @@ from pushforward.transforms.permute import Permute
 from pushforward.transforms.piecewise import LinearRationalSpline, LinearSpline
 from pushforward.transforms.planar import Planar, Radial, Sylvester
 from pushforward.transforms.polynomial import Bernstein, SumOfSquares
+from pushforward.transforms.residual import Residual
 from pushforward.transforms.scalar import LeakyRelu, Negate, SignedAffine, YeoJohnson
 from pushforward.transforms.sigmoidal import DeepDenseSigmoidal, DeepSigmoidal, MixtureCDF
 from pushforward.transforms.spaces import (
@@ -35,6 +39,7 @@ from pushforward.transforms.spline import RationalQuadraticSpline
 from pushforward.transforms.surjection import Augment, Max, RandomSigns, Slice, Sort
 
 __all__ = [
+    "ActNorm",
     "Affine",
     "Augment",
     "Bernstein",
@@ -49,12 +54,15 @@ __all__ = [
     "CubicSpline",
     "DeepDenseSigmoidal",
     "DeepSigmoidal",
+    "Dequantize",
     "Exp",
     "Frozen",
     "Householder",
+    "ImageCoupling",
     "IntervalSpline",
     "Invert",
     "LU",
+    "Leading",
     "LeakyRelu",
     "LinearRationalSpline",
     "LinearSpline",
@@ -68,6 +76,7 @@ __all__ = [
     "Monotone",
     "Negate",
     "Orthogonal",
+    "PerPixel",
     "Permute",
     "Planar",
     "Power",
@@ -75,6 +84,7 @@ __all__ = [
     "Radial",
     "RandomSigns",
     "RationalQuadraticSpline",
+    "Residual",
     "Rotation",
     "SVD",
     "Scan",
@@ -96,7 +106,12 @@ __all__ = [
     "above",
     "below",
     "between",
+    "bits_per_dimension",
+    "conv1x1",
     "from_sphere",
+    "initialized",
+    "multiscale",
+    "squeeze",
     "to_sphere",
     "wrap",
 ]
