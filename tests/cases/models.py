@@ -48,4 +48,12 @@ MODELS = {
     "nsf_network": Case(
         lambda key: build("nsf", 4, key=key, bins=4, parents=((), (0,), (), (1, 2)), **_SMALL), 4
     ),
+    "taf": Case(lambda key: build("taf", 2, key=key, bins=4, **_SMALL), 2),
+    "simplex_nsf": Case(
+        lambda key: build("simplex_nsf", 1, key=key, bins=4, **_SMALL),
+        1,
+        low=0.05,
+        high=0.95,
+        support=(0.0, 1.0),
+    ),
 }

@@ -106,7 +106,7 @@ def find_root(function: Callable[[Values], Values], target: Values) -> Root:
         *_, done, count = state
         return (~done).any() & (count < _MAX_STEPS)
 
-    start = (jnp.clip(y, low, high), low, high, high - low, ~known, 0)
+    start = (jnp.clip(y, low, high), low, high, high - low, ~known, jnp.asarray(0))
     x, low, high, _, _, steps = jax.lax.while_loop(unsettled, narrow, start)
     value, slope = value_and_slope(x)
     residual = jnp.abs(value - y)

@@ -22,6 +22,7 @@ from pushforward.models.planar import planar, radial, sylvester
 from pushforward.models.registry import build, names, recipe
 from pushforward.models.residual import iresnet, residual_flow
 from pushforward.models.spaces import sphere_flow, torus_nsf
+from pushforward.models.tailed import simplex_nsf, taf
 
 __all__ = [
     "abs_flow",
@@ -50,9 +51,11 @@ __all__ = [
     "realnvp_image",
     "recipe",
     "residual_flow",
+    "simplex_nsf",
     "sospf",
     "sphere_flow",
     "sylvester",
+    "taf",
     "torus_nsf",
     "umnn",
 ]

@@ -30,6 +30,7 @@ from pushforward.models.monotone import (
 from pushforward.models.planar import planar, radial, sylvester
 from pushforward.models.residual import iresnet, residual_flow
 from pushforward.models.spaces import sphere_flow, torus_nsf
+from pushforward.models.tailed import simplex_nsf, taf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +75,8 @@ _RECIPES = {
         Recipe(
             "residual_flow", residual_flow, "residual", Evidence.ESTIMATE, 2019, "chen2019residual"
         ),
+        Recipe("simplex_nsf", simplex_nsf, "spaces", Evidence.EXACT, 2021, "papamakarios2021flows"),
+        Recipe("taf", taf, "spline", Evidence.EXACT, 2020, "jaini2020tails"),
         Recipe("sospf", sospf, "polynomial", Evidence.EXACT, 2019, "jaini2019sos"),
         Recipe("sphere_flow", sphere_flow, "sphere", Evidence.EXACT, 2020, "rezende2020tori"),
         Recipe("sylvester", sylvester, "planar", Evidence.EXACT, 2018, "vandenberg2018sylvester"),

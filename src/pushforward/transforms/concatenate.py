@@ -1,5 +1,7 @@
 """Groups of features side by side, each with a transform of its own."""
 
+import functools
+
 import equinox as eqx
 import jax.numpy as jnp
 
@@ -62,7 +64,7 @@ class Concatenate(Transform):
             part.forward(group, context if part.context_dim else None, key=part_key)
             for part, group, part_key in zip(self.parts, self._groups(z), keys, strict=True)
         ]
-        return jnp.concatenate([x for x, _ in pairs]), sum(dlogp for _, dlogp in pairs)
+        return _joined(pairs)
 
     def inverse(
         self, x: Features, context: Context = None, *, key: Key = None
@@ -72,7 +74,7 @@ class Concatenate(Transform):
             part.inverse(group, context if part.context_dim else None, key=part_key)
             for part, group, part_key in zip(self.parts, self._groups(x), keys, strict=True)
         ]
-        return jnp.concatenate([z for z, _ in pairs]), sum(dlogp for _, dlogp in pairs)
+        return _joined(pairs)
 
     def generate(self, z: Features, context: Context = None, *, key: Key = None) -> Features:
         keys = split_or_none(key, len(self.parts))
@@ -86,3 +88,9 @@ class Concatenate(Transform):
     def _groups(self, event: Features) -> list[Features]:
         starts = [sum(self.sizes[:i]) for i in range(len(self.sizes))]
         return [event[i : i + size] for i, size in zip(starts, self.sizes, strict=True)]
+
+
+def _joined(pairs: list[tuple[Features, DLogp]]) -> tuple[Features, DLogp]:
+    """Return the groups side by side, and the sum of their dlogp."""
+    values, changes = zip(*pairs, strict=True)
+    return jnp.concatenate(values), functools.reduce(jnp.add, changes)
