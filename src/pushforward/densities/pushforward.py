@@ -3,9 +3,10 @@
 import jax
 
 from pushforward.core.bases import Density, Transform
-from pushforward.core.errors import ShapeError
+from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence, weakest
 from pushforward.core.types import Context, DLogp, Features, Key
+from pushforward.transforms.compose import needs_positives
 
 
 class Pushforward(Density):
@@ -27,6 +28,12 @@ class Pushforward(Density):
             raise ShapeError(
                 f"a transform of dim {self.transform.dim} on a density of dim {self.density.dim}",
                 "equal sizes",
+            )
+        if self.density.support == "real" and needs_positives(self.transform):
+            raise OptionError(
+                "a map of positive latents on a density of the whole line",
+                "a density on the positives, such as a Gamma or a Uniform",
+                "put Exp or Softplus before the map: Chain([Exp(), Power(2.0)])",
             )
 
     @property
