@@ -18,8 +18,10 @@ from pushforward.transforms import (
     Affine,
     Bijection,
     Chain,
+    Coupling,
     Exp,
     Frozen,
+    Invert,
     LeakyRelu,
     Log,
     LowRank,
@@ -77,9 +79,11 @@ def test_affine_maps_of_either_sign(scale, rng):
 
 
 @pytest.mark.parametrize("scale", [0.0, np.nan, np.inf])
-def test_scales_without_a_map(scale):
+def test_scales_and_powers_without_a_map(scale):
     with pytest.raises(OptionError, match="scale"):
         SignedAffine(0.0, scale)
+    with pytest.raises(OptionError, match="exponent"):
+        Power(scale)
 
 
 def test_decreasing_maps(rng):
@@ -134,6 +138,20 @@ def test_latents_without_an_image_are_no_numbers():
         assert jnp.isnan(dlogp[0])
         assert jnp.isfinite(x[:, 1:]).all()
         assert jnp.isfinite(dlogp[1:]).all()
+
+
+def test_maps_of_positive_latents_want_a_base_on_the_positives():
+    """On a normal half of the mass would be lost: refused wherever it can be seen."""
+    for transform in (Log(), Power(2.0), Frozen(Log()), Chain([Power(2), Log()])):
+        with pytest.raises(OptionError, match="positive"):
+            Pushforward(transform, StandardNormal(1))
+    with pytest.raises(OptionError, match="invert"):
+        Invert(Log())
+    with pytest.raises(OptionError, match="template"):
+        Coupling(2, Log(), key=jax.random.key(0))
+    # Exp before it makes the latents positive: (exp Z)² has a log-normal law.
+    model = Pushforward(Chain([Exp(), Power(2.0)]), StandardNormal(1))
+    close(on_line(model, [0.3, 5.0]), stats.lognorm(2).logpdf([0.3, 5.0]))
 
 
 def test_where_no_float_can_hold_the_latent():

@@ -11,6 +11,7 @@ from pushforward.core.border import rows_in
 from pushforward.core.errors import EvidenceError, OptionError, ShapeError
 from pushforward.core.evidence import Estimate, Evidence, require_likelihood, weakest
 from pushforward.core.types import Context, DLogp, Features, Key
+from pushforward.transforms.compose import needs_positives
 
 
 class Pushforward(Density):
@@ -45,6 +46,12 @@ class Pushforward(Density):
                 f"a {type(transform).__name__} on a density whose support is {density.support!r}",
                 f"a density whose support is {transform.latent_support!r}",
                 "any other would have the wrong mass",
+            )
+        if self.density.support == "real" and needs_positives(self.transform):
+            raise OptionError(
+                "a map of positive latents on a density of the whole line",
+                "a density on the positives, such as a Gamma or a Uniform",
+                "put Exp or Softplus before the map: Chain([Exp(), Power(2.0)])",
             )
 
     @property

@@ -85,7 +85,7 @@ def _encode_object(value: Any, arrays: dict[str, np.ndarray], depth: int) -> Any
         return _encode_law(value, arrays, depth)
     name = name_of(cls)
     function = getattr(value, "__qualname__", None)
-    if name is None and function is not None:
+    if name is None and function is not None and cls is not type:
         raise OptionError(
             f"the function {value.__module__}.{function} in a model to save",
             "arrays, plain data and pushforward's own classes: files hold no code",

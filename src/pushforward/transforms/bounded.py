@@ -18,8 +18,9 @@ from pushforward.core.types import Context, DLogp, Features, Key
 class Log(Transform):
     """Take the logarithm of a positive latent: x = log z, dlogp = Σ x.
 
-    The latent's density must live on the positives; a negative latent has no image (NaN). Where
-    exp x is more than a float can hold, no latent is, and dlogp is −inf.
+    The latent's density must live on the positives: `Pushforward` refuses one of the whole line,
+    and a negative latent has no image (NaN). Where exp x is more than a float can hold, dlogp
+    is −inf.
 
     Source papamakarios2021flows
     """
@@ -45,9 +46,9 @@ class Log(Transform):
 class Power(Transform):
     """Raise a positive latent to a fixed power: x = z^p > 0, dlogp = −Σ (log |p| + (p − 1) log z).
 
-    The latent's density must live on the positives; a negative latent has no image (NaN). At or
-    below zero, and where z is more than a float can hold, dlogp is −inf. A negative power turns
-    the half line around.
+    The latent's density must live on the positives: `Pushforward` refuses one of the whole line,
+    and a negative latent has no image (NaN). At or below zero, and where z is more than a float
+    can hold, dlogp is −inf. A negative power turns the half line around.
 
     Parameters
     ----------
@@ -61,6 +62,9 @@ class Power(Transform):
     context_dim: ClassVar[int] = 0
     evidence: ClassVar[Evidence] = Evidence.EXACT
     support: ClassVar[str] = "positive"
+
+    def __init__(self, exponent: float | int):
+        self.exponent = float(exponent)
 
     def __check_init__(self) -> None:
         if not (math.isfinite(self.exponent) and self.exponent != 0):

@@ -11,6 +11,7 @@ from pushforward.core.evidence import Evidence, weakest
 from pushforward.core.keys import split_or_none
 from pushforward.core.parameters import Buffer
 from pushforward.core.types import Context, DLogp, Features, Key
+from pushforward.transforms.bounded import Log, Power
 
 
 class Chain(Transform):
@@ -168,7 +169,9 @@ class Invert(Transform):
     support: ClassVar[str] = "real"
 
     def __check_init__(self) -> None:
-        if self.transform.evidence > Evidence.NUMERICAL or self.transform.support != "real":
+        bijective = self.transform.evidence <= Evidence.NUMERICAL
+        real = self.transform.support == "real" and not needs_positives(self.transform)
+        if not (bijective and real):
             raise OptionError(
                 f"{type(self.transform).__name__} to invert", "a bijection of the real space"
             )
@@ -234,6 +237,15 @@ class Frozen(Transform):
 
     def generate(self, z: Features, context: Context = None, *, key: Key = None) -> Features:
         return self.buffer.value.generate(z, context, key=key)
+
+
+def needs_positives(transform: Transform) -> bool:
+    """Tell whether a transform takes positive latents only: a base on the whole line loses mass."""
+    if isinstance(transform, Chain):
+        return needs_positives(transform.parts[0])
+    if isinstance(transform, Frozen):
+        return needs_positives(transform.buffer.value)
+    return isinstance(transform, Log | Power)
 
 
 def _own(part: Transform, context: Context) -> Context:

@@ -15,6 +15,7 @@ from pushforward.core.border import align
 from pushforward.core.errors import OptionError
 from pushforward.core.parameters import combine, partition
 from pushforward.core.types import Features
+from pushforward.transforms.compose import needs_positives
 
 SPACES = ("real", "circle", "closed_interval")
 """Supports of scalar transforms that map a space onto itself, as a template must."""
@@ -36,7 +37,8 @@ class Heads(eqx.Module):
     weights: tuple[Float[Array, "..."], ...]
 
     def __init__(self, template: Transform, dim: int, width: int):
-        if template.dim is not None or template.support not in SPACES:
+        onto = template.support in SPACES and not needs_positives(template)
+        if template.dim is not None or not onto:
             raise OptionError(
                 f"template {type(template).__name__}",
                 "a scalar bijection of the real line, the circle or an interval onto itself",
