@@ -139,7 +139,8 @@ def test_linear_rational_pieces_meet(rng):
 
 def test_mixture_cdf_is_the_logistic_mixture(rng):
     t = moved(MixtureCDF(5), rng)
-    weights, means = softmax(np.asarray(t.logits)), np.asarray(t.means)
+    weights = softmax(30 * np.tanh(np.asarray(t.logits) / 30))
+    means = 100 * np.tanh(np.asarray(t.means) / 100)
     scales = np.exp(3 * np.tanh(np.asarray(t.raw_log_scales) / 3))
     laws_ = stats.logistic(means, scales)
     cdf = (weights * laws_.cdf(X[:, None])).sum(1)
