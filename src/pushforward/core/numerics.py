@@ -43,12 +43,14 @@ MAX_LOG_SCALE = 3.0
 """Largest |log σ| of a bounded scale: e³ ≈ 20 a layer, and layers multiply."""
 
 
-def bounded_log(raw: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Map a free parameter to the log of a scale that no net's output can make extreme.
+def bounded(raw: Float[Array, "..."], limit: float) -> Float[Array, "..."]:
+    """Map a free parameter into ±limit: zero gives zero, with slope one."""
+    return limit * jnp.tanh(raw / limit)
 
-    L tanh(raw / L), L = 3: zero gives zero, with slope one.
-    """
-    return MAX_LOG_SCALE * jnp.tanh(raw / MAX_LOG_SCALE)
+
+def bounded_log(raw: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Map a free parameter to the log of a scale that no net's output can make extreme."""
+    return bounded(raw, MAX_LOG_SCALE)
 
 
 def log_cosh(x: Float[Array, "..."]) -> Float[Array, "..."]:

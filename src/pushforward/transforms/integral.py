@@ -11,7 +11,7 @@ from pushforward.core.bases import Transform
 from pushforward.core.border import align
 from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
-from pushforward.core.numerics import bounded_log
+from pushforward.core.numerics import bounded, bounded_log
 from pushforward.core.roots import solve_increasing
 from pushforward.core.types import Context, DLogp, Features, Key
 
@@ -100,8 +100,7 @@ class UnconstrainedMonotonic(Transform):
         def of_units(leaf: Array) -> Array:
             return jnp.expand_dims(align(leaf, ndim + 1), in_front)
 
-        steepest = MAX_TURN / self.bound
-        rates = steepest * jnp.tanh(of_units(self.raw_rates) / steepest)
+        rates = bounded(of_units(self.raw_rates), MAX_TURN / self.bound)
         raw = of_units(self.weights)
         weights = raw * (MAX_SWING / (MAX_SWING + jnp.abs(raw).sum(0)))
         swing = (weights * jnp.tanh(rates * s + of_units(self.shifts))).sum(0)

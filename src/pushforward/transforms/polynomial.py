@@ -12,7 +12,7 @@ from pushforward.core.bases import Transform
 from pushforward.core.border import align
 from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
-from pushforward.core.numerics import bounded_log
+from pushforward.core.numerics import bounded, bounded_log
 from pushforward.core.roots import solve_increasing
 from pushforward.core.types import Context, DLogp, Features, Key
 
@@ -159,7 +159,7 @@ class SumOfSquares(Transform):
         for k in range(raw.shape[0]):
             value = jnp.zeros_like(t)
             for power in reversed(range(raw.shape[1])):
-                value = value * t + MAX_COEFFICIENT * jnp.tanh(raw[k, power] / MAX_COEFFICIENT)
+                value = value * t + bounded(raw[k, power], MAX_COEFFICIENT)
             slope = slope + value * value
         return slope
 

@@ -19,7 +19,7 @@ from pushforward.core.bases import Transform
 from pushforward.core.border import align
 from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
-from pushforward.core.numerics import bounded_log
+from pushforward.core.numerics import bounded, bounded_log
 from pushforward.core.roots import solve_increasing
 from pushforward.core.types import Context, DLogp, Features, Key
 
@@ -27,8 +27,15 @@ LEAK = 1e-3
 """Share of x itself in each layer's z. Between two narrow terms far apart F stands still to the
 last digit; the leak keeps the slope above 1e-3, so that the inverse exists in float32 too."""
 
-_FAR = 1e30
-"""Arguments of a sigmoid are clipped here, so that a sum of two never overflows float32."""
+FAR = 100.0
+"""Beyond |x| = 100 the curve goes on linearly. It is nearly linear there anyway; at arguments of
+1e10 a rounding is a factor e^1000 between two terms of a sum."""
+
+MAX_SHIFT = 100.0
+"""Largest |mean| or shift, for the same reason."""
+
+MAX_LOGIT = 30.0
+"""Largest |logit| of a weight: e^−60 of another, which no sum in float32 notices."""
 
 
 class MixtureCDF(Transform):
@@ -37,7 +44,7 @@ class MixtureCDF(Transform):
     y = (1−ε) logit Σ_k π_k σ((x − μ_k)/s_k) + ε x,   z = (y − loc)/σ,   dlogp = Σ log dz/dx.
 
     `inverse` (data → latent) evaluates this; `forward` solves for x. Scales are within e^±3.
-    The tails are linear: far out one term of the mixture decides.
+    Far out one term of the mixture decides: the tails are linear, exactly so beyond ±100.
 
     Parameters
     ----------
@@ -85,8 +92,11 @@ class MixtureCDF(Transform):
         """Return y and dy/dx."""
         ndim = x.ndim + 1
         rate = jnp.exp(-bounded_log(align(self.raw_log_scales, ndim)))
-        u = (x - align(self.means, ndim)) * rate
-        return _leaking(x, *_logit_of_mixture(align(self.logits, ndim), u, rate))
+        v = jnp.clip(x, -FAR, FAR)
+        u = (v - bounded(align(self.means, ndim), MAX_SHIFT)) * rate
+        value, slope = _logit_of_mixture(align(self.logits, ndim), u, rate)
+        value, slope = (1 - LEAK) * value + LEAK * v, (1 - LEAK) * slope + LEAK
+        return value + slope * (x - v), slope
 
 
 class DeepSigmoidal(Transform):
@@ -126,24 +136,25 @@ class DeepSigmoidal(Transform):
         self, z: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
         x = solve_increasing(lambda t: self._through(t)[0], z)
-        return x, self._through(x)[1].sum(0)
+        return x, jnp.log(self._through(x)[1]).sum(0)
 
     def inverse(
         self, x: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
-        z, log_slope = self._through(x)
-        return z, log_slope.sum(0)
+        z, slope = self._through(x)
+        return z, jnp.log(slope).sum(0)
 
     def _through(self, x: Array) -> tuple[Array, Array]:
-        """Return z and log dz/dx."""
+        """Return z and dz/dx."""
         ndim = x.ndim + 2
-        logits, shifts = align(self.logits, ndim), align(self.shifts, ndim)
+        logits, shifts = align(self.logits, ndim), bounded(align(self.shifts, ndim), MAX_SHIFT)
         rates = jnp.exp(bounded_log(align(self.raw_log_rates, ndim)))
-        h, log_slope = x, jnp.zeros_like(x)
+        v = jnp.clip(x, -FAR, FAR)
+        h, slope = v, jnp.ones_like(x)
         for logit, rate, shift in zip(logits, rates, shifts, strict=True):
-            h, slope = _leaking(h, *_logit_of_mixture(logit, rate * h + shift, rate))
-            log_slope = log_slope + jnp.log(slope)
-        return h, log_slope
+            value, gain = _logit_of_mixture(logit, rate * h + shift, rate * slope)
+            h, slope = (1 - LEAK) * value + LEAK * h, (1 - LEAK) * gain + LEAK * slope
+        return h + slope * (x - v), slope
 
 
 class DeepDenseSigmoidal(Transform):
@@ -203,37 +214,34 @@ class DeepDenseSigmoidal(Transform):
         ndim = x.ndim + 2
         mixes, joins = align(self.mixes, ndim + 1), align(self.joins, ndim + 1)
         rates = jnp.exp(bounded_log(align(self.raw_log_rates, ndim)))
-        shifts = align(self.shifts, ndim)
+        shifts = bounded(align(self.shifts, ndim), MAX_SHIFT)
         units = self.ends.shape[0]
-        h = jnp.broadcast_to(x, (units, *x.shape))
+        v = jnp.clip(x, -FAR, FAR)
+        h = jnp.broadcast_to(v, (units, *x.shape))
         slope = jnp.ones_like(h)
         for layer, (mix, rate, shift) in enumerate(zip(mixes, rates, shifts, strict=True)):
             if layer:
-                share = jax.nn.softmax(joins[layer - 1], 1)
+                share = jax.nn.softmax(bounded(joins[layer - 1], MAX_LOGIT), 1)
                 h, slope = (share * h).sum(1), (share * slope).sum(1)
             # Axis 0 of `mix` is the unit that is made, axis 1 the sigmoids it is made of.
             value, gain = _logit_of_mixture(
                 jnp.swapaxes(mix, 0, 1), (rate * h + shift)[:, None], (rate * slope)[:, None]
             )
             h, slope = (1 - LEAK) * value + LEAK * h, (1 - LEAK) * gain + LEAK * slope
-        share = jax.nn.softmax(align(self.ends, x.ndim + 1), 0)
-        return (share * h).sum(0), (share * slope).sum(0)
+        share = jax.nn.softmax(bounded(align(self.ends, x.ndim + 1), MAX_LOGIT), 0)
+        slope = (share * slope).sum(0)
+        return (share * h).sum(0) + slope * (x - v), slope
 
 
 def _logit_of_mixture(logits: Array, u: Array, slope: Array) -> tuple[Array, Array]:
     """Return logit Σ_k π_k σ(u_k) over axis 0 and its slope, where u_k has the slope given."""
-    u = jnp.clip(u, -_FAR, _FAR)
-    log_weights = jax.nn.log_softmax(logits, 0)
+    log_weights = jax.nn.log_softmax(bounded(logits, MAX_LOGIT), 0)
     lower = log_weights - jax.nn.softplus(-u)
     upper = log_weights - jax.nn.softplus(u)
     # Shares by softmax, which adds to one however the logarithms of the sums are rounded.
     gain = jax.nn.softmax(lower, 0) * jax.nn.sigmoid(-u)
     gain = gain + jax.nn.softmax(upper, 0) * jax.nn.sigmoid(u)
     return jax.nn.logsumexp(lower, 0) - jax.nn.logsumexp(upper, 0), (gain * slope).sum(0)
-
-
-def _leaking(x: Array, value: Array, slope: Array) -> tuple[Array, Array]:
-    return (1 - LEAK) * value + LEAK * x, (1 - LEAK) * slope + LEAK
 
 
 def _check(count: int, least: int, name: str) -> None:
