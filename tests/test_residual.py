@@ -64,7 +64,7 @@ def test_d8_the_inverse_has_converged(wide, rng):
         sizes = np.repeat([0.0, 1e-6, 1.0, 10.0, 1e2, 1e4], 20)
         z = jnp.asarray(sizes * rng.normal(size=(4, 120)), jnp.result_type(float))
         assert slopes(layer, z).max() > 0.2
-        x = jax.jit(layer.generate)(z)
+        x = jax.jit(lambda v: layer.generate(v))(z)
         back = layer.inverse(x)[0]
         eps = float(jnp.finfo(z.dtype).eps)
         assert (np.abs(back - z) <= 100 * eps * (1 + np.abs(z).max(0))).all()
