@@ -68,9 +68,11 @@ class Pushforward(Density):
 
     @property
     def support(self) -> str:
-        if self.transform.support != "real" or isinstance(self.transform, Surjection):
-            return self.transform.support
-        return "real" if self.density.support == "real" else "bounded"
+        transform = self.transform
+        if transform.support != "real":
+            return transform.support
+        whole = transform.latent_support if isinstance(transform, Surjection) else "real"
+        return "real" if self.density.support == whole else "bounded"
 
     def _log_prob(self, x: Features, context: Context) -> DLogp:
         z, dlogp = self.transform.inverse(x, context if self.transform.context_dim else None)
