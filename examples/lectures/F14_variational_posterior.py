@@ -38,16 +38,16 @@ def log_joint(rows):
     return prior + log_tau + normal(EFFECT, theta, ERROR).sum(1)
 
 
-def main(folder: Path, epochs: int = 20) -> dict:
+def main(folder: Path, epochs: int = 12) -> dict:
     """Learn the posterior, weigh the draws, and put the free energy together by hand."""
     start = laplace(log_joint, np.zeros(10))
     flow = pf.models.realnvp(
-        10, key=jax.random.key(0), layers=4, hidden=(16, 16), activation="tanh"
+        10, key=jax.random.key(0), layers=3, hidden=(16, 16), activation="tanh"
     )
     # The flow begins as the Gaussian at the posterior's mode.
     flow = Pushforward(pf.Chain([flow.transform, start.transform]), flow.density)
     fitted = fit_to_target(
-        flow, log_joint, key=jax.random.key(1), draws=128, steps=50 * epochs, learning_rate=0.01
+        flow, log_joint, key=jax.random.key(1), draws=64, steps=50 * epochs, learning_rate=0.01
     )
     model = fitted.model
     weighed = importance(model, log_joint, key=jax.random.key(2), n=10_000)
