@@ -106,7 +106,7 @@ EXCEPTIONS = {
 }
 
 
-STRIDE = 7
+STRIDE = 20
 """The default run takes one in so many of each case's laws, beginning at another one each time."""
 
 

@@ -11,6 +11,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pushforward.core.bases import Density, Transform
+from pushforward.core.errors import OptionError
+from pushforward.core.evidence import Evidence
 from pushforward.densities.pushforward import Pushforward
 from pushforward.densities.standard import StandardNormal
 from pushforward.fitting.moments import gaussian_moments
@@ -94,8 +96,16 @@ def flow(
     the columns give: in its first triangular map where it has one, as a fixed layer otherwise.
     """
     core = build(candidate.recipe, u.shape[1], key=key, **dict(candidate.options))
-    if not isinstance(core, Pushforward):
-        raise TypeError(f"recipe {candidate.recipe!r} does not build a flow")
+    if (
+        not isinstance(core, Pushforward)
+        or core.support != "real"
+        or core.evidence > Evidence.NUMERICAL
+    ):
+        raise OptionError(
+            f"model {candidate.recipe!r} for a table",
+            "'auto', or a recipe that builds a flow of the real space with a likelihood",
+            "fit it by pf.fit on an array that lives where the recipe does",
+        )
     inverse = jax.jit(lambda v: columns.inverse(v)[0])
     normal = np.asarray(inverse(jnp.asarray(u.T, float)), np.float64).T
     if dict(candidate.options).get("linear"):

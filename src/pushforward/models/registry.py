@@ -14,6 +14,7 @@ from pushforward.models.flows import iaf, maf, nsf, realnvp
 from pushforward.models.folded import abs_flow, rad
 from pushforward.models.image import glow, realnvp_image
 from pushforward.models.linear import gaussian
+from pushforward.models.low_rank import planar, radial, sylvester
 from pushforward.models.mixtures import mixture
 from pushforward.models.monotone import (
     bernstein,
@@ -27,7 +28,6 @@ from pushforward.models.monotone import (
     sospf,
     umnn,
 )
-from pushforward.models.planar import planar, radial, sylvester
 from pushforward.models.residual import iresnet, residual_flow
 from pushforward.models.spaces import sphere_flow, torus_nsf
 from pushforward.models.tailed import simplex_nsf, taf
