@@ -21,7 +21,7 @@ def main(folder: Path, epochs: int = 20) -> dict:
     """Fold moons over and sum their four preimages; drop a coordinate and bound what is left."""
     moons = make_moons(3000, noise=0.08, random_state=0)[0]
     folded = np.abs((moons - moons.mean(0)) / moons.std(0))
-    flow = pf.models.abs_flow(2, key=jax.random.key(0), layers=3, hidden=(32,))
+    flow = pf.models.abs_flow(2, key=jax.random.key(0), layers=3, hidden=(32,), bins=5)
     model = pf.fit(flow, folded, key=jax.random.key(1), max_epochs=epochs).model
 
     # x = |w| has four preimages: log p(x) is the log of the sum of p(w) over the signs of w.
