@@ -31,7 +31,7 @@ class Mixture(Density):
     Cost: K times that of a component, for samples too. Source pearson1894, bishop1994mixture
     """
 
-    stacked: Density
+    components: tuple[Density, ...]
     logits: Float[Array, " components"]
     gate: Trunk | None
     head: Float[Array, "components width"] | None
@@ -40,7 +40,7 @@ class Mixture(Density):
         components = tuple(components)  # type: ignore[arg-type]
         if len({jax.tree.structure(component) for component in components}) != 1:
             raise OptionError("components of different structure, or none", "equal structures")
-        self.stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *components)
+        self.components = components
         count = len(components)
         logits = jnp.zeros(count) if logits is None else jnp.asarray(logits)
         self.logits = logits.astype(jnp.result_type(float))
@@ -48,44 +48,39 @@ class Mixture(Density):
         self.head = None if gate is None else jnp.zeros((count, gate.hidden[-1]))
 
     def __check_init__(self) -> None:
-        nodes = jax.tree.leaves(self.stacked, is_leaf=_is_numpyro)
+        nodes = jax.tree.leaves(self.components, is_leaf=_is_numpyro)
         if any(map(_is_numpyro, nodes)):
             raise OptionError(
                 "a mixture of NumPyro distributions",
                 "components made of our own densities",
                 "put numpyro.distributions.MixtureSameFamily into one NumPyroDensity",
             )
-        counts = {leaf.shape[0] for leaf in jax.tree.leaves(self.stacked)}
-        if self.logits.ndim != 1 or counts - {self.logits.size}:
+        if self.logits.shape != (len(self.components),):
             raise ShapeError(f"logits of shape {self.logits.shape}", "one per component: (K,)")
         if self.gate is not None:
             weights = self.gate.from_context
             sizes = (self.gate.first.shape[1], 0 if weights is None else weights.shape[1])
-            if sizes != (0, self._first.context_dim):
+            if sizes != (0, self.components[0].context_dim):
                 raise ShapeError(
                     f"a gate of {sizes[0]} features and a context of {sizes[1]}",
-                    f"no features and the components' context of {self._first.context_dim}",
+                    f"no features and the components' context of {self.components[0].context_dim}",
                 )
 
     @property
-    def _first(self) -> Density:
-        return jax.tree.map(lambda leaf: leaf[0], self.stacked)
-
-    @property
     def dim(self) -> int:
-        return self._first.dim
+        return self.components[0].dim
 
     @property
     def context_dim(self) -> int:
-        return self._first.context_dim
+        return self.components[0].context_dim
 
     @property
     def evidence(self) -> Evidence:
-        return self._first.evidence
+        return self.components[0].evidence
 
     @property
     def support(self) -> str:
-        return self._first.support
+        return self.components[0].support
 
     def responsibilities(
         self, x: ArrayLike, context: ArrayLike | None = None
@@ -115,16 +110,20 @@ class Mixture(Density):
             k, component, component_key = inputs
             return jnp.where(picked == k, component._sample(component_key, n, context), x), None
 
-        shape = jax.eval_shape(lambda: self._first._sample(key, n, context))
-        inputs = (jnp.arange(self.logits.size), self.stacked, keys)
+        shape = jax.eval_shape(lambda: self.components[0]._sample(key, n, context))
+        inputs = (jnp.arange(self.logits.size), self._stacked(), keys)
         return jax.lax.scan(step, jnp.zeros(shape.shape, shape.dtype), inputs)[0]
 
     def _joint(self, x: Features, context: Context) -> Float[Array, "components ..."]:
         """Return log w_k + log p_k(x), one row a component."""
         each = jax.vmap(
             lambda component: component._log_prob(x, context), axis_size=self.logits.size
-        )(self.stacked)
+        )(self._stacked())
         return self._log_weights(context, each.ndim) + each
+
+    def _stacked(self) -> Density:
+        """Return the components as one, its arrays stacked: a scan or a vmap compiles once."""
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *self.components)
 
     def _log_weights(self, context: Context, ndim: int) -> Float[Array, "components ..."]:
         logits = align(self.logits, ndim)

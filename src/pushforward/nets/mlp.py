@@ -134,7 +134,7 @@ def unit_degrees(degrees: tuple[int, ...], width: int) -> np.ndarray:
 
 
 def allowed(
-    above: np.ndarray, below: np.ndarray, parents: tuple[tuple[int, ...], ...] | None
+    above: np.ndarray, below: np.ndarray, parents: tuple[tuple[int, ...], ...] | None = None
 ) -> np.ndarray:
     """Return the mask of connections from units of degrees `below` to those of degrees `above`.
 

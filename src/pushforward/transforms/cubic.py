@@ -71,6 +71,8 @@ class CubicSpline(Transform):
         bin_, alpha, beta = self._bin(y, by_height=True)
         target = jnp.clip((y - bin_.y_low) / bin_.height, 0, 1)
         t = jnp.clip(solve_increasing(lambda t: _unit(t, alpha, beta), target), 0, 1)
+        # Beyond the box the slope is that of the very edge: a flat cubic's is lost to its rounding.
+        t = jnp.where(z <= -self.bound, 0.0, jnp.where(z >= self.bound, 1.0, t))
         slope = _slope(t, alpha, beta) * (bin_.height / bin_.width)
         return bin_.x_low + t * bin_.width + (z - y) / slope, jnp.log(slope).sum(0)
 
