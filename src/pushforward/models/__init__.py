@@ -10,7 +10,6 @@ from pushforward.models.mixtures import mixture
 from pushforward.models.monotone import (
     bernstein,
     bnaf,
-    crs,
     flowpp,
     linear_spline,
     lrs,
@@ -29,7 +28,6 @@ __all__ = [
     "bernstein",
     "bnaf",
     "build",
-    "crs",
     "discrete_flow",
     "flowpp",
     "gaussian",

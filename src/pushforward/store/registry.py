@@ -26,7 +26,6 @@ _MODULES = {
     "transforms.concatenate": ("Concatenate",),
     "transforms.conditioning": ("Condition",),
     "transforms.coupling": ("Coupling",),
-    "transforms.cubic": ("CubicSpline",),
     "transforms.custom": (
         "Bijection",
         "Monotone",

@@ -7,7 +7,6 @@ from pushforward.transforms.compose import Chain, Frozen, Invert, Scan
 from pushforward.transforms.concatenate import Concatenate
 from pushforward.transforms.conditioning import Condition
 from pushforward.transforms.coupling import Coupling
-from pushforward.transforms.cubic import CubicSpline
 from pushforward.transforms.custom import Bijection, Monotone
 from pushforward.transforms.dequantize import Dequantize, bits_per_dimension
 from pushforward.transforms.elementwise import Affine, BoundedAffine, Exp, Shift, Sigmoid, Sinh
@@ -51,7 +50,6 @@ __all__ = [
     "Concatenate",
     "Condition",
     "Coupling",
-    "CubicSpline",
     "DeepDenseSigmoidal",
     "DeepSigmoidal",
     "Dequantize",
