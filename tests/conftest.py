@@ -1,5 +1,6 @@
 """Settings of the test run: seeds, two pretend devices, shapes checked against annotations."""
 
+import itertools
 import os
 import secrets
 import zlib
@@ -14,6 +15,7 @@ os.environ.setdefault(
     " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
 )
 
+import jax
 import jaxtyping
 import numpy as np
 import pytest
@@ -63,3 +65,14 @@ def seed(request):
 def rng(seed):
     print("seed of this test:", seed)
     return np.random.default_rng(seed)
+
+
+_finished = itertools.count(1)
+_KEPT = 60
+"""Tests after which compiled programs are dropped: a thousand exhaust a process's memory maps."""
+
+
+def pytest_runtest_teardown():
+    """Drop compiled programs from time to time; without it XLA's compiler crashes in a long run."""
+    if next(_finished) % _KEPT == 0:
+        jax.clear_caches()
