@@ -1,5 +1,7 @@
 """Mixtures: a weighted sum of densities of one structure."""
 
+from collections.abc import Iterable
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
@@ -36,8 +38,14 @@ class Mixture(Density):
     gate: Trunk | None
     head: Float[Array, "components width"] | None
 
-    def __init__(self, components: object, logits: object = None, *, gate: Trunk | None = None):
-        components = tuple(components)  # type: ignore[arg-type]
+    def __init__(
+        self,
+        components: Iterable[Density],
+        logits: object = None,
+        *,
+        gate: Trunk | None = None,
+    ):
+        components = tuple(components)
         if len({jax.tree.structure(component) for component in components}) != 1:
             raise OptionError("components of different structure, or none", "equal structures")
         self.components = components
