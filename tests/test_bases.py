@@ -106,7 +106,7 @@ def test_far_from_every_component_slopes_stay_finite():
 
 def test_a_gate_moves_the_weights_with_the_context(rng):
     mixture = pf.models.mixture(2, key=jax.random.key(0), context_dim=1, components=2, hidden=(8,))
-    mixture = perturbed(mixture, rng, 1.0)
+    mixture = perturbed(mixture, rng, 0.3)
     x = np.zeros((2, 2), np.float32)
     shares = [mixture.responsibilities(x, np.full((1, 1), c)) for c in (-2.0, 2.0)]
     assert np.abs(shares[0] - shares[1]).max() > 1e-3
