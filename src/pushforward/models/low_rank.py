@@ -6,9 +6,9 @@ import jax
 from jaxtyping import Array
 
 from pushforward.core.bases import Density, Transform
-from pushforward.core.errors import OptionError
 from pushforward.densities.pushforward import Pushforward
 from pushforward.densities.standard import StandardNormal
+from pushforward.models.stack import check_sizes
 from pushforward.transforms.compose import Chain, Scan
 from pushforward.transforms.conditioning import Condition
 from pushforward.transforms.permute import Permute, reverse_order
@@ -92,11 +92,7 @@ def _stack(
     base: Density | None,
     between: Transform | None = None,
 ) -> Pushforward:
-    if dim < 1 or layers < 1 or context_dim < 0:
-        raise OptionError(
-            f"dim={dim}, layers={layers}, context_dim={context_dim}",
-            "dim ≥ 1, layers ≥ 1, context_dim ≥ 0",
-        )
+    check_sizes(dim, context_dim, layers)
     parts = []
     for layer_key in jax.random.split(key, layers):
         own_key, net_key = jax.random.split(layer_key)

@@ -4,9 +4,9 @@ import jax
 from jaxtyping import Array
 
 from pushforward.core.bases import Density
-from pushforward.core.errors import OptionError
 from pushforward.densities.pushforward import Pushforward
 from pushforward.densities.standard import StandardNormal
+from pushforward.models.stack import check_sizes
 from pushforward.transforms.compose import Scan
 from pushforward.transforms.residual import Residual
 
@@ -52,11 +52,7 @@ def residual_flow(
 def _residual_flow(
     dim: int, key: Array, context_dim: int, layers: int, base: Density | None, options: dict
 ) -> Pushforward:
-    if dim < 1 or layers < 1 or context_dim < 0:
-        raise OptionError(
-            f"dim={dim}, layers={layers}, context_dim={context_dim}",
-            "dim ≥ 1, layers ≥ 1, context_dim ≥ 0",
-        )
+    check_sizes(dim, context_dim, layers)
     stack = Scan(
         Residual(dim, key=layer_key, context_dim=context_dim, **options)
         for layer_key in jax.random.split(key, layers)

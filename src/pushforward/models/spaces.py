@@ -10,11 +10,11 @@ from jaxtyping import Array
 from pushforward.core.errors import OptionError
 from pushforward.densities.pushforward import Pushforward
 from pushforward.densities.standard import Uniform
-from pushforward.transforms.autoregressive import MaskedAutoregressive
+from pushforward.models.stack import Net, check_sizes, mixed
 from pushforward.transforms.compose import Chain, Scan
 from pushforward.transforms.coupling import Coupling
 from pushforward.transforms.periodic import CircularSpline, IntervalSpline
-from pushforward.transforms.permute import Permute, random_order, reverse_order
+from pushforward.transforms.permute import Permute
 
 
 def torus_nsf(
@@ -36,27 +36,13 @@ def torus_nsf(
 
     Source rezende2020tori
     """
-    if dim < 1 or layers < 1 or context_dim < 0:
-        raise OptionError(
-            f"dim={dim}, layers={layers}, context_dim={context_dim}",
-            "dim ≥ 1, layers ≥ 1, context_dim ≥ 0",
-        )
-    layer = Coupling if coupling and dim > 1 else MaskedAutoregressive
+    check_sizes(dim, context_dim, layers)
+    net = Net(context_dim, hidden, activation, residual)
     parts = []
     for i, layer_key in enumerate(jax.random.split(key, layers)):
         order_key, net_key = jax.random.split(layer_key)
-        reverse = i % 2 == (0 if coupling else 1) or dim == 2
-        order = reverse_order(dim) if reverse else random_order(order_key, dim)
-        core = layer(
-            dim,
-            CircularSpline(bins),
-            key=net_key,
-            context_dim=context_dim,
-            hidden=tuple(hidden),
-            activation=activation,
-            residual=residual,
-        )
-        parts.append(Chain([Permute(order), core]))
+        core = net.layer(dim, CircularSpline(bins), coupling, net_key)
+        parts.append(Chain([mixed(dim, i, coupling, order_key), core]))
     turn = jnp.full(dim, math.pi)
     return Pushforward(Scan(parts), Uniform(-turn, turn))
 

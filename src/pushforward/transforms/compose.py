@@ -63,7 +63,7 @@ class Chain(Transform):
         keys = split_or_none(key, len(self.parts))
         total = jnp.zeros(z.shape[1:], z.dtype)
         for part, part_key in zip(self.parts, keys, strict=True):
-            z, dlogp = part.forward(z, _own(part, context), key=part_key)
+            z, dlogp = part.forward(z, own_context(part, context), key=part_key)
             total = total + dlogp
         return z, total
 
@@ -73,13 +73,13 @@ class Chain(Transform):
         keys = split_or_none(key, len(self.parts))
         total = jnp.zeros(x.shape[1:], x.dtype)
         for part, part_key in zip(reversed(self.parts), reversed(keys), strict=True):
-            x, dlogp = part.inverse(x, _own(part, context), key=part_key)
+            x, dlogp = part.inverse(x, own_context(part, context), key=part_key)
             total = total + dlogp
         return x, total
 
     def generate(self, z: Features, context: Context = None, *, key: Key = None) -> Features:
         for part, part_key in zip(self.parts, split_or_none(key, len(self.parts)), strict=True):
-            z = part.generate(z, _own(part, context), key=part_key)
+            z = part.generate(z, own_context(part, context), key=part_key)
         return z
 
 
@@ -248,7 +248,8 @@ def needs_positives(transform: Transform) -> bool:
     return isinstance(transform, Log | Power)
 
 
-def _own(part: Transform, context: Context) -> Context:
+def own_context(part: Transform, context: Context) -> Context:
+    """Return the context for a part that uses one, else none."""
     return context if part.context_dim else None
 
 

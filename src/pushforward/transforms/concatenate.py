@@ -10,6 +10,7 @@ from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence, weakest
 from pushforward.core.keys import split_or_none
 from pushforward.core.types import Context, DLogp, Features, Key
+from pushforward.transforms.compose import own_context
 
 
 class Concatenate(Transform):
@@ -61,7 +62,7 @@ class Concatenate(Transform):
     ) -> tuple[Features, DLogp]:
         keys = split_or_none(key, len(self.parts))
         pairs = [
-            part.forward(group, context if part.context_dim else None, key=part_key)
+            part.forward(group, own_context(part, context), key=part_key)
             for part, group, part_key in zip(self.parts, self._groups(z), keys, strict=True)
         ]
         return _joined(pairs)
@@ -71,7 +72,7 @@ class Concatenate(Transform):
     ) -> tuple[Features, DLogp]:
         keys = split_or_none(key, len(self.parts))
         pairs = [
-            part.inverse(group, context if part.context_dim else None, key=part_key)
+            part.inverse(group, own_context(part, context), key=part_key)
             for part, group, part_key in zip(self.parts, self._groups(x), keys, strict=True)
         ]
         return _joined(pairs)
@@ -80,7 +81,7 @@ class Concatenate(Transform):
         keys = split_or_none(key, len(self.parts))
         return jnp.concatenate(
             [
-                part.generate(group, context if part.context_dim else None, key=part_key)
+                part.generate(group, own_context(part, context), key=part_key)
                 for part, group, part_key in zip(self.parts, self._groups(z), keys, strict=True)
             ]
         )
