@@ -4,16 +4,25 @@ import itertools
 import os
 import secrets
 import zlib
+from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# Two devices, so that sharding can be tested; no optimization, because tests compile thousands
-# of small programs and run each of them once (a third less time, measured). Set XLA_FLAGS
-# yourself for tests that run longer than they compile.
+# Two devices, so that sharding can be tested; no optimization and the plain emitters, because
+# tests compile thousands of small programs and run each of them once (less than half the time,
+# measured). Set XLA_FLAGS yourself for tests that run longer than they compile, and to test the
+# programs that users run: XLA_FLAGS=--xla_force_host_platform_device_count=2.
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_force_host_platform_device_count=2"
-    " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+    " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    " --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
 )
+# Both processes, and the next run, compile one program once.
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "compiled")
+)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import jax
 import jaxtyping
@@ -68,11 +77,14 @@ def rng(seed):
 
 
 _finished = itertools.count(1)
-_KEPT = 60
-"""Tests after which compiled programs are dropped: a thousand exhaust a process's memory maps."""
+_MAPS = Path("/proc/self/maps")
+_MOST_MAPS = 40_000
+"""Memory maps of a process at which compiled programs are dropped: Linux allows 65,530."""
 
 
 def pytest_runtest_teardown():
-    """Drop compiled programs from time to time; without it XLA's compiler crashes in a long run."""
-    if next(_finished) % _KEPT == 0:
-        jax.clear_caches()
+    """Drop compiled programs when they are many; without it XLA crashes in a long run."""
+    if next(_finished) % 10 == 0 and _MAPS.exists():
+        with _MAPS.open("rb") as maps:
+            if sum(1 for _ in maps) > _MOST_MAPS:
+                jax.clear_caches()

@@ -303,7 +303,8 @@ def test_matrices_without_an_inverse(matrix):
 
 
 def test_any_base_through_a_matrix(rng):
-    a = rng.normal(size=(3, 3))
+    turns = np.linalg.qr(rng.normal(size=(2, 3, 3))).Q
+    a = turns[0] * [0.5, 1.0, 2.0] @ turns[1]
     model = Pushforward(Matrix(a, [1.0, 2.0, 3.0]), StandardNormal(3))
     x = rng.normal(size=(20, 3))
     want = stats.multivariate_normal([1.0, 2.0, 3.0], a @ a.T).logpdf(x)

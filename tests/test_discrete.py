@@ -84,6 +84,7 @@ def test_slopes_are_finite_and_reach_every_leaf(rng):
         assert np.asarray(leaf).any()
 
 
+@pytest.mark.slow
 def test_learning_what_a_product_cannot_say(rng):
     """x₂ = x₁ + noise (mod 4): one layer makes the two independent, as learning finds."""
     noise = np.array([0.85, 0.05, 0.05, 0.05])

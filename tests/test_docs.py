@@ -13,6 +13,7 @@ from pushforward.core import errors
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LECTURES = sorted((ROOT / "examples" / "lectures").glob("*.py"))
+DEAR = ("F4_", "F5_", "F6_", "F7_", "F8_", "F10_", "F11_", "F14_")
 SNIPPETS = [
     pytest.param(code, id=f"{path.name}-{i}")
     for path in PAGES
@@ -25,7 +26,13 @@ def test_snippet_runs(code, capsys):
     exec(compile(code, "snippet", "exec"), {})
 
 
-@pytest.mark.parametrize("path", LECTURES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(p, id=p.stem, marks=pytest.mark.slow if p.stem.startswith(DEAR) else ())
+        for p in LECTURES
+    ],
+)
 def test_lecture_runs(path, tmp_path):
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)

@@ -79,6 +79,7 @@ def test_a_coupling_sees_as_far_as_its_kernels(rng):
     np.testing.assert_array_equal(reach, distance <= 2)
 
 
+@pytest.mark.slow
 def test_starting_values_standardize_each_layer(rng):
     """After `initialized`, each ActNorm's latent has mean zero and variance one per channel."""
     model = pf.models.glow(32, key=jax.random.key(0), shape=(2, 4, 4), layers=1, hidden=(4,))
@@ -129,7 +130,7 @@ def test_shapes_and_sizes_that_do_not_fit():
 
 def _model(noise, rng):
     flow = MaskedAutoregressive(2, BoundedAffine(), key=jax.random.key(0), hidden=(8,))
-    chain = Chain([perturbed(flow, rng, 0.4), Sigmoid(), Dequantize(2, 3, noise)])
+    chain = Chain([perturbed(flow, rng, 0.2), Sigmoid(), Dequantize(2, 3, noise)])
     return Pushforward(chain, StandardNormal(2))
 
 
@@ -154,10 +155,10 @@ def test_the_bound_is_below_and_tightens(variational, rng):
         noise = None
         if variational:
             noise = Coupling(2, BoundedAffine(), key=jax.random.key(1), context_dim=2, hidden=(8,))
-            noise = perturbed(noise, rng, 0.2)
+            noise = perturbed(noise, rng, 0.1)
         model = _model(noise, rng)
         pictures, mass = _masses(model)
-        np.testing.assert_allclose(mass.sum(), 1, rtol=1e-4)
+        np.testing.assert_allclose(mass.sum(), 1, rtol=1e-3)
         bound = model.elbo(pictures, key=jax.random.key(2), n=1000)
         tighter = model.iwae(pictures, key=jax.random.key(3), n=20_000)
         assert (bound.value <= np.log(mass) + 4 * bound.std_error).all()
@@ -185,10 +186,12 @@ def test_a_pair_has_one_number(variational, rng):
         z, there = layer.inverse(x, key=jax.random.key(0))
         back, again = layer.forward(z)
         np.testing.assert_array_equal(back, x)
-        # Noise next to a cell's edge is read back no better than its distance allows: few draws.
-        difference = np.abs(np.asarray(there - again))
-        assert np.quantile(difference, 0.98) < 1e-9
-        assert difference.max() < 1e-2
+        # The noise is read back to 256 roundings, and matters by its distance to a cell's edge.
+        noise_drawn = np.asarray(z * 256 - x)
+        room = np.minimum(noise_drawn, 1 - noise_drawn).min(0)
+        off_edges = room > 1e-12  # closer draws are moved to where float64 has room for them
+        assert off_edges.mean() > 0.9
+        assert (np.abs(np.asarray(there - again)) < 1e-11 / room)[off_edges].all()
         assert ((z > 0) & (z < 1)).all()
         with pytest.raises(KeyRequiredError):
             layer.inverse(x)
@@ -230,6 +233,7 @@ def test_bits_per_dimension():
     np.testing.assert_allclose(bits_per_dimension(-12 * np.log(256), 12, levels=1), 8, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_learning_a_bound(rng):
     """Fitted by its bound, a model of pictures beats the untrained one."""
     rows = np.clip(np.round(rng.normal(1.2, 0.5, (600, 2))), 0, 2)

@@ -51,6 +51,7 @@ def test_fit_is_close_to_the_truth(name, seed):
     assert gap.mean() <= 0.05
 
 
+@pytest.mark.slow
 def test_mass_of_a_fitted_line(rng):
     """A bimodal column, heavy on one side: the quadrature gives 1 ± 0.005."""
     x = np.r_[rng.normal(-3, 0.5, 600), np.exp(rng.normal(1, 0.6, 600))][:, None]

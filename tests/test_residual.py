@@ -56,7 +56,9 @@ def test_the_net_contracts(activation, rng):
             assert np.linalg.norm(np.asarray(jacobian), 2, axis=(1, 2)).max() <= 0.9
 
 
-@pytest.mark.parametrize("wide", [True, False], ids=["float64", "float32"])
+@pytest.mark.parametrize(
+    "wide", [pytest.param(True, marks=pytest.mark.slow), False], ids=["float64", "float32"]
+)
 def test_d8_the_inverse_has_converged(wide, rng):
     """Round trips at rounding level at every size (torchflows' residual flows: 4e-2)."""
     with jax.enable_x64(wide):
@@ -92,6 +94,7 @@ def test_what_does_not_converge_is_no_number():
     np.testing.assert_array_equal(x[0, :2], [1.0, 0.0])
 
 
+@pytest.mark.slow
 def test_gradients_of_samples_are_those_of_the_implicit_function(rng):
     """By the latent, the parameters and the context; in both modes; against differences."""
     with jax.enable_x64(True):
@@ -123,6 +126,7 @@ def test_gradients_of_samples_are_those_of_the_implicit_function(rng):
         np.testing.assert_allclose(along, forward, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_the_estimate_is_unbiased(rng):
     """The mean of many estimates is the exact log-determinant, within 3 standard errors."""
     with jax.enable_x64(True):
@@ -138,6 +142,7 @@ def test_the_estimate_is_unbiased(rng):
         assert (np.abs(drawn.mean(0) - want) <= 3 * error).all(), (drawn.mean(0) - want, error)
 
 
+@pytest.mark.slow
 def test_the_gradient_of_the_estimate_is_unbiased(rng):
     """By data and by parameters, within 4.5 standard errors each."""
     with jax.enable_x64(True):

@@ -125,6 +125,7 @@ def test_sphere_there_and_back(rng):
         from_sphere(2 * jnp.asarray(vectors))
 
 
+@pytest.mark.slow
 def test_learning_a_von_mises(rng):
     """2,000 angles: the fit is within 0.05 nats of the truth on fresh ones, across the seam."""
     law = stats.vonmises(2.0, loc=3.0)

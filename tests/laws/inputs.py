@@ -29,7 +29,8 @@ def perturbed(thing, rng, sd):
     """Return the case with every trainable leaf moved by Gaussian noise."""
     params, rest = partition(thing)
     moved = jax.tree.map(
-        lambda leaf: leaf + sd * jnp.asarray(rng.standard_normal(leaf.shape), leaf.dtype), params
+        lambda leaf: jnp.asarray(leaf + sd * rng.standard_normal(leaf.shape), leaf.dtype),
+        jax.tree.map(np.asarray, params),
     )
     return combine(moved, rest)
 

@@ -5,8 +5,10 @@ For a matched pair of a latent z and a datum x:  log p(x) = log p(z) + dlogp.
 
 import abc
 import math
+from functools import partial
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Shaped
 
@@ -82,7 +84,8 @@ class Density(eqx.Module):
     ) -> Float[Array, "*out"]:
         """Return log p(x | context) in nats for rows `(..., dim)`; leading axes broadcast.
 
-        A row with an infinite value has −inf, one with NaN (or a context with NaN) NaN.
+        A row with an infinite value has −inf, one with NaN (or a context with NaN) NaN. Compiled
+        once per shape and kind of model.
 
         Raises
         ------
@@ -90,10 +93,8 @@ class Density(eqx.Module):
         ShapeError : x or the context has another size than the model.
         """
         require_likelihood(self.evidence)
-        turned, turned_context, batch = rows_in(x, self.dim, context, self.context_dim)
-        infinite = jnp.isinf(turned)
-        logp = self._log_prob(jnp.where(infinite, 0.0, turned), turned_context)
-        return jnp.where(infinite.any(0) & ~jnp.isnan(logp), -jnp.inf, logp).reshape(batch)
+        given = None if context is None else jnp.asarray(context)
+        return _log_prob_of_rows(self, jnp.asarray(x), given)
 
     def sample(
         self,
@@ -103,4 +104,17 @@ class Density(eqx.Module):
     ) -> Float[Array, "*out dim"]:
         """Draw samples: `(dim,)` without n, `(n, dim)` with, `(n, m, dim)` for m context rows."""
         turned_context, batch = context_in(context, self.context_dim, n)
-        return rows_out(self._sample(key, math.prod(batch), turned_context), batch)
+        return _sample_rows(self, key, turned_context, batch)
+
+
+@jax.jit
+def _log_prob_of_rows(density: Density, x: Array, context: Array | None) -> Array:
+    turned, turned_context, batch = rows_in(x, density.dim, context, density.context_dim)
+    infinite = jnp.isinf(turned)
+    logp = density._log_prob(jnp.where(infinite, 0.0, turned), turned_context)
+    return jnp.where(infinite.any(0) & ~jnp.isnan(logp), -jnp.inf, logp).reshape(batch)
+
+
+@partial(jax.jit, static_argnames="batch")
+def _sample_rows(density: Density, key: Array, context: Context, batch: tuple[int, ...]) -> Array:
+    return rows_out(density._sample(key, math.prod(batch), context), batch)

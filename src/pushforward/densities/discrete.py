@@ -14,6 +14,7 @@ from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
 from pushforward.core.types import Context, DLogp, Features, Key
 from pushforward.nets.mlp import Trunk, allowed, unit_degrees
+from pushforward.transforms.compose import stack_layers
 
 Flags = Array
 """Codes as flags, `(categories, dim, *n)`: one of each column is one, so that slopes pass."""
@@ -141,9 +142,7 @@ class DiscreteFlow(Density):
     def __init__(
         self, layers: tuple[ModularShift, ...], dim: int, categories: int, context_dim: int = 0
     ):
-        if len({jax.tree.structure(layer) for layer in layers}) != 1:
-            raise OptionError("layers of different structure, or none", "equal layers")
-        self.stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *layers)
+        self.stacked = stack_layers(layers)
         self.logits = jnp.zeros((categories, dim))
         self.dim, self.context_dim, self.categories = dim, context_dim, categories
 

@@ -1,5 +1,6 @@
 """A transform on a density is again a density."""
 
+from functools import partial
 from typing import Literal
 
 import jax
@@ -165,16 +166,24 @@ class Pushforward(Density):
         """Return n draws of log p(z) + dlogp per row."""
         if n < 1:
             raise OptionError(f"n={n} draws", "at least one")
-        turned, given, batch = rows_in(x, self.dim, context, self.context_dim)
-        infinite = jnp.isinf(turned)
-        turned = jnp.where(infinite, 0.0, turned)
+        given = None if context is None else jnp.asarray(context)
+        return _draws_of_rows(self, jnp.asarray(x), given, key, n)
 
-        def draw(draw_key: Array) -> DLogp:
-            return _draw(self, turned, given, draw_key)
 
-        drawn = jax.lax.map(draw, jax.random.split(key, n))
-        drawn = jnp.where(infinite.any(0) & ~jnp.isnan(drawn), -jnp.inf, drawn)
-        return drawn.reshape(n, *batch)
+@partial(jax.jit, static_argnames="n")
+def _draws_of_rows(
+    density: Density, x: Array, context: Array | None, key: Array, n: int
+) -> Float[Array, "n *batch"]:
+    turned, turned_context, batch = rows_in(x, density.dim, context, density.context_dim)
+    infinite = jnp.isinf(turned)
+    turned = jnp.where(infinite, 0.0, turned)
+
+    def draw(draw_key: Array) -> DLogp:
+        return _draw(density, turned, turned_context, draw_key)
+
+    drawn = jax.lax.map(draw, jax.random.split(key, n))
+    drawn = jnp.where(infinite.any(0) & ~jnp.isnan(drawn), -jnp.inf, drawn)
+    return drawn.reshape(n, *batch)
 
 
 def _draw(density: Density, x: Features, context: Context, key: Array) -> DLogp:

@@ -1,6 +1,7 @@
 """Transforms made of transforms: chain, scan over equal layers, the inverse direction, freezing."""
 
-from typing import ClassVar
+from functools import partial
+from typing import ClassVar, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,8 @@ from pushforward.core.keys import split_or_none
 from pushforward.core.parameters import Buffer
 from pushforward.core.types import Context, DLogp, Features, Key
 from pushforward.transforms.bounded import Log, Power
+
+T = TypeVar("T")
 
 
 class Chain(Transform):
@@ -96,14 +99,12 @@ class Scan(Transform):
     stacked: Transform
 
     def __init__(self, layers: object):
-        layers = tuple(layers)  # type: ignore[arg-type]
-        if len({jax.tree.structure(layer) for layer in layers}) != 1:
-            raise OptionError("layers of different structure", "equal layers; use Chain otherwise")
-        self.stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *layers)
+        self.stacked = stack_layers(tuple(layers))  # type: ignore[arg-type]
 
     @property
     def _first(self) -> Transform:
-        return jax.tree.map(lambda leaf: leaf[0], self.stacked)
+        """Return the shapes of the first layer: all that its sizes and its kind depend on."""
+        return jax.eval_shape(partial(jax.tree.map, lambda leaf: leaf[0]), self.stacked)
 
     @property
     def dim(self) -> int | None:
@@ -246,6 +247,18 @@ def needs_positives(transform: Transform) -> bool:
     if isinstance(transform, Frozen):
         return needs_positives(transform.buffer.value)
     return isinstance(transform, Log | Power)
+
+
+def stack_layers(layers: tuple[T, ...]) -> T:
+    """Return one layer whose leaves are those of equal layers, along a new first axis."""
+    if len({jax.tree.structure(layer) for layer in layers}) != 1:
+        raise OptionError("layers of different structure, or none", "equal layers, or a Chain")
+    return _stack(*layers)
+
+
+@jax.jit
+def _stack(*layers: T) -> T:
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *layers)
 
 
 def own_context(part: Transform, context: Context) -> Context:
