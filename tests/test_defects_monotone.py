@@ -12,6 +12,7 @@ SMALL = {
     "nice": {},
     "linear_spline": {"bins": 6},
     "lrs": {"bins": 6},
+    "crs": {"bins": 6},
     "flowpp": {"components": 4},
     "naf": {"units": 4},
     "bernstein": {"degree": 8},
@@ -20,7 +21,7 @@ SMALL = {
     "bnaf": {"hidden": (4,)},
 }
 DEAR = ("naf", "umnn", "sospf")
-NUMERIC_INVERSE = ("flowpp", "naf", "bernstein", "sospf", "umnn", "bnaf")
+NUMERIC_INVERSE = ("crs", "flowpp", "naf", "bernstein", "sospf", "umnn", "bnaf")
 
 
 def model(name, dim=1, **options):

@@ -154,8 +154,8 @@ def test_law(law, case, rng):
 def test_number_of_pairs():
     pairs = list(_pairs())
     default = [pair.id for pair in pairs if not any(m.name == "slow" for m in pair.marks)]
-    assert len(CASES) == 194
-    assert len(pairs) == 4951
-    assert len(default) == 194
+    assert len(CASES) == 197
+    assert len(pairs) == 5044
+    assert len(default) == 197
     assert {name.split("-")[1] for name in default} == set(CASES)
     assert {name.split("-")[0] for name in default} == {law.name for law in GRID}

@@ -14,6 +14,7 @@ from pushforward.core.errors import OptionError
 from pushforward.transforms import (
     Bernstein,
     BlockAutoregressive,
+    CubicSpline,
     DeepDenseSigmoidal,
     DeepSigmoidal,
     LinearRationalSpline,
@@ -24,12 +25,14 @@ from pushforward.transforms import (
     UnconstrainedMonotonic,
 )
 from pushforward.transforms.bins import MIN_BIN
+from pushforward.transforms.cubic import LEAST, MAX_SHARE, _slope
 from pushforward.transforms.sigmoidal import LEAK
 
 TEMPLATES = {
     "shift": Shift,
     "linear": LinearSpline,
     "linear_rational": LinearRationalSpline,
+    "cubic": CubicSpline,
     "mixture": MixtureCDF,
     "deep": DeepSigmoidal,
     "dense": DeepDenseSigmoidal,
@@ -79,12 +82,12 @@ def test_new_templates_are_near_the_identity():
         assert np.abs(np.log(slope)).max() < 0.4
 
 
-def _sizes(raw, bound):
-    return 2 * bound * (MIN_BIN + (1 - len(raw) * MIN_BIN) * softmax(np.asarray(raw)))
+def _sizes(raw, bound, least=MIN_BIN):
+    return 2 * bound * (least + (1 - len(raw) * least) * softmax(np.asarray(raw)))
 
 
-def _knots(raw, bound):
-    return np.r_[-bound, -bound + np.cumsum(_sizes(raw, bound))]
+def _knots(raw, bound, least=MIN_BIN):
+    return np.r_[-bound, -bound + np.cumsum(_sizes(raw, bound, least))]
 
 
 def test_linear_spline_is_interpolation(rng):
@@ -97,6 +100,30 @@ def test_linear_spline_is_interpolation(rng):
     steps = np.diff(_knots(t.heights, 3.0)) / np.diff(knots)
     at = np.clip(np.searchsorted(knots, X, side="right") - 1, 0, 6)
     np.testing.assert_allclose(slope, np.where(inside, steps[at], 1.0), rtol=1e-10)
+
+
+def test_cubic_spline_is_hermite_interpolation(rng):
+    """Scipy's cubic through the same knots with the slopes that ours has there; linear tails."""
+    t = moved(CubicSpline(6, 3.0), rng)
+    x, y = (_knots(raw, 3.0, LEAST / 6) for raw in (t.widths, t.heights))
+    at_knots, slopes = curve(t, x)
+    np.testing.assert_allclose(at_knots, y, atol=1e-12)
+    theirs = interpolate.CubicHermiteSpline(x, y, slopes)
+    inside = np.linspace(-3, 3, 501)
+    z, slope = curve(t, inside)
+    np.testing.assert_allclose(z, theirs(inside), atol=1e-11)
+    np.testing.assert_allclose(slope, theirs.derivative()(inside), rtol=1e-7)
+    z, slope = curve(t, np.array([-5.0, 4.0]))
+    np.testing.assert_allclose(z, [-3 - 2 * slopes[0], 3 + slopes[-1]], rtol=1e-12)
+
+
+def test_cubic_pieces_rise_at_every_corner():
+    """The slope stays positive where edge slopes take their least and greatest shares."""
+    t = jnp.linspace(0, 1, 2001)
+    for alpha in (1e-8, 0.01, 1.0, MAX_SHARE):
+        for beta in (1e-8, 0.01, 1.0, MAX_SHARE):
+            least = min(alpha, beta, 1.5 - MAX_SHARE / 2)
+            assert _slope(t, jnp.array(alpha), jnp.array(beta)).min() >= 0.9 * least
 
 
 def test_linear_rational_pieces_meet(rng):
@@ -210,6 +237,7 @@ def test_nice_changes_volumes_at_the_end_only(rng):
     "make",
     [
         lambda: LinearSpline(1),
+        lambda: CubicSpline(8, 0.0),
         lambda: MixtureCDF(0),
         lambda: DeepSigmoidal(4, 0),
         lambda: DeepDenseSigmoidal(1),

@@ -11,7 +11,10 @@ from pushforward.transforms import (
     BoundedAffine,
     Chain,
     CircularSpline,
+    CubicSpline,
     IntervalSpline,
+    LinearRationalSpline,
+    LinearSpline,
     RationalQuadraticSpline,
     Scan,
 )
@@ -41,7 +44,14 @@ def sharp(thing, rng):
     def scalar(node):
         return isinstance(
             node,
-            Affine | BoundedAffine | CircularSpline | IntervalSpline | RationalQuadraticSpline,
+            Affine
+            | BoundedAffine
+            | CircularSpline
+            | CubicSpline
+            | IntervalSpline
+            | LinearRationalSpline
+            | LinearSpline
+            | RationalQuadraticSpline,
         )
 
     def move(node):

@@ -10,6 +10,7 @@ from pushforward.models.mixtures import mixture
 from pushforward.models.monotone import (
     bernstein,
     bnaf,
+    crs,
     flowpp,
     linear_spline,
     lrs,
@@ -28,6 +29,7 @@ __all__ = [
     "bernstein",
     "bnaf",
     "build",
+    "crs",
     "discrete_flow",
     "flowpp",
     "gaussian",

@@ -10,6 +10,7 @@ from pushforward.densities.standard import StandardNormal
 from pushforward.models.stack import Net, check_sizes, flow, mixed
 from pushforward.transforms.block import BlockAutoregressive
 from pushforward.transforms.compose import Chain, Scan
+from pushforward.transforms.cubic import CubicSpline
 from pushforward.transforms.elementwise import Affine, Shift
 from pushforward.transforms.integral import UnconstrainedMonotonic
 from pushforward.transforms.piecewise import LinearRationalSpline, LinearSpline
@@ -86,6 +87,32 @@ def lrs(
     Source dolatabadi2020lrs
     """
     template = LinearRationalSpline(bins, bound)
+    net = Net(context_dim, hidden, activation, residual)
+    return flow(
+        dim, template, net, key=key, layers=layers, coupling=coupling, linear=linear, base=base
+    )
+
+
+def crs(
+    dim: int,
+    *,
+    key: Array,
+    context_dim: int = 0,
+    coupling: bool = False,
+    layers: int = 5,
+    hidden: tuple[int, ...] = (64, 64),
+    bins: int = 8,
+    bound: float = 5.0,
+    activation: str = "relu",
+    residual: bool = False,
+    linear: bool = False,
+    base: Density | None = None,
+) -> Pushforward:
+    """Stack monotone cubic spline layers, autoregressive or (`coupling=True`) coupling.
+
+    Source durkan2019cubic
+    """
+    template = CubicSpline(bins, bound)
     net = Net(context_dim, hidden, activation, residual)
     return flow(
         dim, template, net, key=key, layers=layers, coupling=coupling, linear=linear, base=base

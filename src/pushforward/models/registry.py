@@ -19,6 +19,7 @@ from pushforward.models.mixtures import mixture
 from pushforward.models.monotone import (
     bernstein,
     bnaf,
+    crs,
     flowpp,
     linear_spline,
     lrs,
@@ -50,6 +51,7 @@ _RECIPES = {
         Recipe("abs_flow", abs_flow, "preimage sum", Evidence.EXACT, 2020, "nielsen2020survae"),
         Recipe("bernstein", bernstein, "polynomial", Evidence.EXACT, 2022, "ramasinghe2022"),
         Recipe("bnaf", bnaf, "autoregressive", Evidence.EXACT, 2019, "decao2019bnaf"),
+        Recipe("crs", crs, "spline", Evidence.EXACT, 2019, "durkan2019cubic"),
         Recipe(
             "discrete_flow", discrete_flow, "discrete", Evidence.EXACT, 2019, "tran2019discrete"
         ),

@@ -26,6 +26,7 @@ _MODULES = {
     "transforms.concatenate": ("Concatenate",),
     "transforms.conditioning": ("Condition",),
     "transforms.coupling": ("Coupling",),
+    "transforms.cubic": ("CubicSpline",),
     "transforms.custom": (
         "Bijection",
         "Monotone",

@@ -7,6 +7,7 @@ from pushforward.transforms.compose import Chain, Frozen, Invert, Scan
 from pushforward.transforms.concatenate import Concatenate
 from pushforward.transforms.conditioning import Condition
 from pushforward.transforms.coupling import Coupling
+from pushforward.transforms.cubic import CubicSpline
 from pushforward.transforms.custom import Bijection, Monotone
 from pushforward.transforms.dequantize import Dequantize, bits_per_dimension
 from pushforward.transforms.elementwise import Affine, BoundedAffine, Exp, Shift, Sigmoid, Sinh
@@ -50,6 +51,7 @@ __all__ = [
     "Concatenate",
     "Condition",
     "Coupling",
+    "CubicSpline",
     "DeepDenseSigmoidal",
     "DeepSigmoidal",
     "Dequantize",

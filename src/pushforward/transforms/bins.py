@@ -35,15 +35,22 @@ def check_bins(bins: int, bound: float) -> None:
         raise OptionError(f"bins={bins}, bound={bound}", "2 ≤ bins < 1000 and bound > 0")
 
 
-def locate(widths: Array, heights: Array, v: Features, bound: float, by_height: bool) -> Bin:
+def locate(
+    widths: Array,
+    heights: Array,
+    v: Features,
+    bound: float,
+    by_height: bool,
+    least: float = MIN_BIN,
+) -> Bin:
     """Return the bins that hold `v`, |v| ≤ B, on the x axis or (`by_height`) on the y axis.
 
-    Sizes are the box times a softmax of the raw widths and heights, with a floor; both have
-    the bins on axis 0 and then the axes of `v`.
+    Sizes are the box times a softmax of the raw widths and heights, with the floor `least`, a
+    share of the box; both have the bins on axis 0 and then the axes of `v`.
     """
     bins = heights.shape[0]
-    floor = 2 * bound * MIN_BIN
-    room = 2 * bound * (1 - bins * MIN_BIN)
+    floor = 2 * bound * least
+    room = 2 * bound * (1 - bins * least)
     w, w_unit = _softmax_parts(widths, room)
     h, h_unit = _softmax_parts(heights, room)
     sizes, unit = (h, h_unit) if by_height else (w, w_unit)
