@@ -1,5 +1,6 @@
 """Learning from an unnormalized target: gradients, bounds, Pareto tails and whole posteriors."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +16,7 @@ from pushforward.core.errors import DataError, FitError, OptionError, ShapeError
 from pushforward.densities import (
     Pushforward,
     StandardNormal,
+    Uniform,
     diagonal_gaussian,
     full_gaussian,
     gaussian_mixture,
@@ -30,6 +32,7 @@ from pushforward.fitting import (
     pareto_smoothed,
     pareto_tail,
 )
+from pushforward.transforms import Affine
 
 ONE = Stage(jnp.asarray(1.0))
 FACTOR = np.array([[1.5, 0.0], [-0.7, 0.4]])
@@ -79,6 +82,20 @@ def test_the_power_of_the_target_is_that_of_the_stage():
         for beta in (1.0, 0.0, 0.5)
     )
     assert half == pytest.approx((cold + warm) / 2, rel=1e-5)
+
+
+def test_a_support_that_moves_has_its_part_of_the_gradient():
+    """X = sU, U ~ U[−1, 1], on a standard normal: F = s²/6 − log 2s + ½ log 2π, F′ = s/3 − 1/s."""
+    model = Pushforward(Affine(jnp.zeros(1), jnp.ones(1)), Uniform([-1.0], [1.0]))
+
+    def free_energy(s):
+        wider = eqx.tree_at(lambda m: m.transform, model, Affine(jnp.zeros(1), s * jnp.ones(1)))
+        return FreeEnergy(lambda x: -0.5 * jnp.square(x).sum(-1), 20_000)(
+            wider, ONE, jax.random.key(0)
+        )[0]
+
+    for s in (0.7, 1.0, 3.0):
+        assert abs(jax.grad(free_energy)(s) - (s / 3 - 1 / s)) < 0.03 * s  # 5 s.e.
 
 
 def test_sticking_the_landing_keeps_the_mean_and_loses_the_noise_at_the_truth():

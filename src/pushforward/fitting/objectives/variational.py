@@ -36,7 +36,9 @@ class FreeEnergy(eqx.Module):
     draws : points a step.
     stick : sticking the landing: leave out the part of the gradient that goes through the
         parameters of log q alone. It is zero on average, and without it the gradient's noise
-        vanishes as q approaches the target. Costs one pass in the other direction.
+        vanishes as q approaches the target. Costs one pass in the other direction. Where the
+        support moves with the parameters (a transformed uniform base) that part is not zero on
+        average, and is never left out.
 
     Source rezende2015, roeder2017sticking
     """
@@ -52,7 +54,7 @@ class FreeEnergy(eqx.Module):
         self, model: Density, stage: Stage, key: Array
     ) -> tuple[Float[Array, ""], dict[str, Any]]:
         x, log_q = sample_and_log_prob(model, key, self.draws)
-        if self.stick:
+        if self.stick and model.support != "bounded":
             log_q = jax.lax.stop_gradient(model).log_prob(x)
         return (log_q - stage.beta * self.log_target(x)).mean(), {}
 
