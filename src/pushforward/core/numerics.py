@@ -26,10 +26,14 @@ def positive(raw: Float[Array, "..."]) -> Float[Array, "..."]:
     return jax.nn.softplus(raw + _UNIT_OFFSET) + MIN_SCALE
 
 
-def checked_scale(scale: Float[Array, "..."], name: str) -> Float[Array, "..."]:
+def checked_scale(scale: Float[Array, "..."], name: str, fix: str = "") -> Float[Array, "..."]:
     """Return a scale that `positive` can represent, or say which one it cannot."""
     if not isinstance(scale, Tracer) and not bool((scale > MIN_SCALE).all()):
-        raise OptionError(f"{name} with entries down to {scale.min():g}", f"above {MIN_SCALE:g}")
+        raise OptionError(
+            f"{name} with entries down to {scale.min():g}",
+            f"above {MIN_SCALE:g}",
+            fix,
+        )
     return scale
 
 

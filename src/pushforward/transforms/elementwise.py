@@ -41,7 +41,9 @@ class Affine(Transform):
     def __init__(self, loc: object = 0.0, scale: object = 1.0):
         dtype = jnp.result_type(float)
         self.loc = jnp.asarray(loc, dtype)
-        self.raw_scale = positive_inverse(checked_scale(jnp.asarray(scale, dtype), "scale"))
+        self.raw_scale = positive_inverse(
+            checked_scale(jnp.asarray(scale, dtype), "scale", "SignedAffine, for negative ones")
+        )
 
     def forward(
         self, z: Features, context: Context = None, *, key: Key = None
