@@ -21,6 +21,7 @@ SMALL = {
     "bnaf": {"hidden": (4,)},
 }
 DEAR = ("naf", "umnn", "sospf")
+"""Recipes whose mass takes more than five seconds: left to the slow run."""
 NUMERIC_INVERSE = ("crs", "flowpp", "naf", "bernstein", "sospf", "umnn", "bnaf")
 
 
@@ -59,12 +60,12 @@ def test_d3_a_new_flow_has_mass_one(name, rng):
         for flow in (new, laws.perturbed(new, rng, 0.3), laws.perturbed(new, rng, 1.0)):
             # Cells as fine as the flow is steep and as far out as it is flat: of equal latent
             # width. Whether they have the mass that the base says is what is tested.
-            latent = jnp.linspace(-9.0, 9.0, 4_001)[None]
+            latent = jnp.linspace(-9.0, 9.0, 16_001)[None]
             edges = np.asarray(laws.forward(flow.transform, latent, None)[0][0])
             assert (np.diff(edges) > 0).all()
             middle = (edges[1:] + edges[:-1]) / 2
             log_p = np.asarray(flow.log_prob(middle[:, None]))
-            assert abs((np.exp(log_p) * np.diff(edges)).sum() - 1) < 5e-3
+            assert abs((np.exp(log_p) * np.diff(edges)).sum() - 1) < 2e-3
             z = jnp.asarray([[-30.0, -5.0, 5.0, 30.0]])
             x, _ = laws.forward(flow.transform, z, None)
             assert np.isfinite(np.asarray(x)).all()

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LECTURES = sorted((ROOT / "examples" / "lectures").glob("*.py"))
 DEAR = ("F4_", "F5_", "F6_", "F7_", "F8_", "F10_", "F11_", "F14_")
+"""Lectures that take more than three seconds: left to the slow run."""
 SNIPPETS = [
     pytest.param(code, id=f"{path.name}-{i}")
     for path in PAGES
