@@ -82,12 +82,9 @@ def find_root(function: Callable[[Values], Values], target: Values) -> Root:
     low, high, *_ = jax.lax.while_loop(unbracketed, widen, (y - one, y + one, one, 0))
     bracketed = (function(low) <= y) & (y <= function(high))
 
-    def value_and_slope(x: Values) -> tuple[Values, Values]:
-        return jax.jvp(function, (x,), (jnp.ones_like(x),))
-
     def narrow(state: tuple) -> tuple:
-        x, low, high, before, done, count = state
-        value, slope = value_and_slope(x)
+        x, low, high, before, found, done, count = state
+        value, slope = jax.jvp(function, (x,), (jnp.ones_like(x),))
         error = value - y
         low, high = jnp.where(error < 0, x, low), jnp.where(error > 0, x, high)
         middle = low + (high - low) / 2
@@ -98,21 +95,20 @@ def find_root(function: Callable[[Values], Values], target: Values) -> Root:
         # The last Newton step is taken where it still changes the value; then x stands.
         settled = (error == 0) | (jnp.abs(new - x) <= eps * jnp.abs(x)) | (middle == low)
         settled = settled | (middle == high)
+        # Judged by this very evaluation: the compiler may round the function otherwise elsewhere.
+        rounding = _ULPS * eps * (jnp.abs(y) + jnp.abs(x) * slope + slope)
+        narrowest = bracketed & (high - low <= _ULPS * eps * (jnp.abs(x) + eps))
+        now = (jnp.abs(error), settled & ((jnp.abs(error) <= rounding) | narrowest))
+        found = jax.tree.map(lambda old, new: jnp.where(done, old, new), found, now)
         new = jnp.where(done | settled, x, new)
         before = jnp.where(useful, jnp.abs(step), high - low)
-        return new, low, high, before, done | settled, count + 1
+        return new, low, high, before, found, done | settled, count + 1
 
     def unsettled(state: tuple) -> Array:
         *_, done, count = state
         return (~done).any() & (count < _MAX_STEPS)
 
-    start = (jnp.clip(y, low, high), low, high, high - low, ~known, jnp.asarray(0))
-    x, low, high, _, _, steps = jax.lax.while_loop(unsettled, narrow, start)
-    value, slope = value_and_slope(x)
-    residual = jnp.abs(value - y)
-    rounding = _ULPS * eps * (jnp.abs(y) + jnp.abs(x) * slope + slope)
-    narrowest = (high - low) <= _ULPS * eps * (jnp.abs(x) + eps)
-    # A residual of rounding is a root also where the bracket, as the compiler computes the function
-    # this time, misses the target by an ulp.
-    converged = known & ((residual <= rounding) | (bracketed & narrowest))
-    return Root(jnp.where(known, x, target), residual, converged | jnp.isinf(target), steps)
+    none = (jnp.zeros_like(y), jnp.zeros_like(known))
+    start = (jnp.clip(y, low, high), low, high, high - low, none, ~known, jnp.asarray(0))
+    x, _, _, _, (residual, verified), _, steps = jax.lax.while_loop(unsettled, narrow, start)
+    return Root(jnp.where(known, x, target), residual, verified | jnp.isinf(target), steps)
