@@ -20,8 +20,8 @@ SMALL = {
     "umnn": {"units": 4},
     "bnaf": {"hidden": (4,)},
 }
-DEAR = ("naf", "umnn", "sospf")
-"""Recipes whose mass takes more than five seconds: left to the slow run."""
+DEAR = ("naf", "umnn", "sospf", "flowpp", "bernstein")
+"""Recipes whose mass takes more than four seconds: left to the slow run."""
 NUMERIC_INVERSE = ("crs", "flowpp", "naf", "bernstein", "sospf", "umnn", "bnaf")
 
 

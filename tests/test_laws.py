@@ -110,6 +110,11 @@ EXCEPTIONS = {
 
 DEAR = (
     ("mass", "naf"),
+    ("bins", "naf"),
+    ("mass", "abs_flow_context"),
+    ("leaves_move", "scan"),
+    ("leaves_move", "rad_context"),
+    ("called_in_any_way", "sum_of_squares"),
     ("samples", "flowpp"),
     ("rows_are_separate", "deep_dense_sigmoidal"),
     ("determinant_forward", "sum_of_squares"),

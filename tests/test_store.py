@@ -284,6 +284,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_kill_leaves_a_whole_model(tmp_path, rng):
     """Where names swap in one step the target is never missing; elsewhere it is whole or absent."""
     target = tmp_path / "m"

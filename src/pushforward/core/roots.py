@@ -84,7 +84,8 @@ def find_root(function: Callable[[Values], Values], target: Values) -> Root:
 
     def narrow(state: tuple) -> tuple:
         x, low, high, before, found, done, count = state
-        value, slope = jax.jvp(function, (x,), (jnp.ones_like(x),))
+        # One evaluation, held fast: the compiler may round its copies of a function differently.
+        value, slope = jax.lax.optimization_barrier(jax.jvp(function, (x,), (jnp.ones_like(x),)))
         error = value - y
         low, high = jnp.where(error < 0, x, low), jnp.where(error > 0, x, high)
         middle = low + (high - low) / 2
@@ -95,10 +96,9 @@ def find_root(function: Callable[[Values], Values], target: Values) -> Root:
         # The last Newton step is taken where it still changes the value; then x stands.
         settled = (error == 0) | (jnp.abs(new - x) <= eps * jnp.abs(x)) | (middle == low)
         settled = settled | (middle == high)
-        # Judged by this very evaluation: the compiler may round the function otherwise elsewhere.
         rounding = _ULPS * eps * (jnp.abs(y) + jnp.abs(x) * slope + slope)
         narrowest = bracketed & (high - low <= _ULPS * eps * (jnp.abs(x) + eps))
-        now = (jnp.abs(error), settled & ((jnp.abs(error) <= rounding) | narrowest))
+        now = (jnp.abs(error), (jnp.abs(error) <= rounding) | narrowest)
         found = jax.tree.map(lambda old, new: jnp.where(done, old, new), found, now)
         new = jnp.where(done | settled, x, new)
         before = jnp.where(useful, jnp.abs(step), high - low)
@@ -110,5 +110,6 @@ def find_root(function: Callable[[Values], Values], target: Values) -> Root:
 
     none = (jnp.zeros_like(y), jnp.zeros_like(known))
     start = (jnp.clip(y, low, high), low, high, high - low, none, ~known, jnp.asarray(0))
-    x, _, _, _, (residual, verified), _, steps = jax.lax.while_loop(unsettled, narrow, start)
-    return Root(jnp.where(known, x, target), residual, verified | jnp.isinf(target), steps)
+    x, _, _, _, (residual, small), done, steps = jax.lax.while_loop(unsettled, narrow, start)
+    converged = (small & done) | jnp.isinf(target)
+    return Root(jnp.where(known, x, target), residual, converged, steps)
