@@ -21,7 +21,10 @@ def fitted(columns, rows=300, seed=0):
     return pf.DensityEstimator("gaussian", random_state=0).fit(table), table
 
 
-@pytest.mark.parametrize("columns", [["only"], NASTY, [f"c{i}" for i in range(120)]])
+@pytest.mark.parametrize(
+    "columns",
+    [["only"], NASTY, pytest.param([f"c{i}" for i in range(120)], marks=pytest.mark.slow)],
+)
 def test_page_of_any_table(columns):
     est, table = fitted(columns)
     found = json.loads(json.dumps(findings(est, table), allow_nan=False))

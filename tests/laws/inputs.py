@@ -1,5 +1,7 @@
 """What the laws are tried on: parameters moved in several ways, points easy and hard."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -32,7 +34,7 @@ def perturbed(thing, rng, sd):
     """Return the case with every trainable leaf moved by Gaussian noise."""
     params, rest = partition(thing)
     moved = jax.tree.map(
-        lambda leaf: jnp.asarray(leaf + sd * rng.standard_normal(leaf.shape), leaf.dtype),
+        lambda leaf: _array(leaf + sd * rng.standard_normal(leaf.shape), leaf.dtype),
         jax.tree.map(np.asarray, params),
     )
     return combine(moved, rest)
@@ -71,9 +73,19 @@ def after_a_step(case, thing, rng):
             for v in numbers_of(combine(params, rest))(x, context)
         )
 
-    optimizer = optax.adam(0.03)
-    updates, _ = optimizer.update(jax.jit(jax.grad(loss))(params), optimizer.init(params))
-    return combine(optax.apply_updates(params, updates), rest)
+    return combine(learned(loss, params, optax.adam(0.03), 1), rest)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 2, 3))
+def learned(loss, params, optimizer, steps):
+    """Return parameters after steps of an optimizer, all in one program."""
+
+    def step(_, state):
+        params, moments = state
+        updates, moments = optimizer.update(jax.grad(loss)(params), moments)
+        return optax.apply_updates(params, updates), moments
+
+    return jax.lax.fori_loop(0, steps, step, (params, optimizer.init(params)))[0]
 
 
 def unrolled(thing):
@@ -96,15 +108,18 @@ def layers(transform):
 
 def points(case, rng, n):
     """Return data points inside the support, features first, and contexts."""
-    dtype = jnp.result_type(float)
-    x = jnp.asarray(rng.uniform(case.low, case.high, (case.dim, n)), dtype)
-    return x, contexts(case, rng, n)
+    return _array(rng.uniform(case.low, case.high, (case.dim, n))), contexts(case, rng, n)
 
 
 def contexts(case, rng, n):
     if not case.context_dim:
         return None
-    return jnp.asarray(rng.standard_normal((case.context_dim, n)), jnp.result_type(float))
+    return _array(rng.standard_normal((case.context_dim, n)))
+
+
+def _array(values, dtype=None):
+    """Return a jax array, converted by numpy: jax would compile a program for each shape."""
+    return jax.device_put(np.asarray(values, dtype or jnp.result_type(float)))
 
 
 def hard_points(case, rng):
@@ -131,7 +146,7 @@ def hard_points(case, rng):
     x = np.concatenate(x, 1)
     if case.inside is not None:
         x = x[:, case.inside(x)]
-    x = jnp.asarray(x, jnp.result_type(float))
+    x = _array(x)
     return x, contexts(case, rng, x.shape[1])
 
 
