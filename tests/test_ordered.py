@@ -42,18 +42,18 @@ def triangular_flow(rng, base=None, last=()):
 def test_a_marginal_is_the_integral_of_the_joint(base, rng):
     with jax.enable_x64(True):
         flow = triangular_flow(rng, base(2))
-        first = jnp.linspace(-2, 2, 7)
-        # The integrand is smooth: arcsinh-spaced nodes reach the Student-t's tails.
-        u = jnp.linspace(-12, 12, 19_201)
+        first = jnp.linspace(-2, 2, 3)
+        # Arcsinh-spaced nodes reach the Student-t's tails and are fine where a bin is narrow.
+        u = jnp.linspace(-12, 12, 480_001)
         second, step = jnp.sinh(u), jnp.cosh(u) * (u[1] - u[0])
         joint = jax.jit(
             jax.vmap(lambda a: flow.log_prob(jnp.stack([jnp.full_like(second, a), second], 1)))
         )(first)
         integral = jnp.log((jnp.exp(joint) * step).sum(1))
         found = Marginal(flow, 1).log_prob(first[:, None])
-        np.testing.assert_allclose(found, integral, atol=1e-4)
-        rest = Conditional(flow, 1).log_prob(second[9_600][None, None], first[:, None])
-        np.testing.assert_allclose(rest, joint[:, 9_600] - found, atol=1e-9)
+        np.testing.assert_allclose(found, integral, atol=1e-3)
+        rest = Conditional(flow, 1).log_prob(second[240_000][None, None], first[:, None])
+        np.testing.assert_allclose(rest, joint[:, 240_000] - found, atol=1e-9)
 
 
 def test_gaussian_conditionals_are_those_of_the_book(rng):
