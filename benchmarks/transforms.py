@@ -128,9 +128,11 @@ def newest():
 def write_table():
     """Write the newest measurements as a table."""
     known = newest()
+    counts = sorted({line["cores"] for line in known.values() if "cores" in line})
+    cores = " or ".join(map(str, counts)) + (" core" if counts == [1] else " cores")
     out = [
         "Paired mean of log p_true − log p_model on 20,000 fresh rows (nats ± standard error; 0 is",
-        "perfect), after learning from 20,000 rows for at most 30 s on 2 cores with defaults.",
+        f"perfect), after learning from 20,000 rows for at most 30 s on {cores} with defaults.",
         "",
         "| recipe | parameters | " + " | ".join(TARGETS) + " |",
         "|" + "---|" * (len(TARGETS) + 2),
