@@ -73,13 +73,15 @@ def test_d8_the_inverse_has_converged(wide, rng):
 
 
 @pytest.mark.slow
-def test_d8_a_whole_residual_flow_comes_back(rng):
-    eps = float(jnp.finfo(jnp.float32).eps)
-    model = pf.models.iresnet(2, key=jax.random.key(0), layers=2, hidden=(16, 16))
-    model = perturbed(model, rng, 0.5)
-    x = model.sample(jax.random.key(1), 200).T
-    there, _ = model.transform.inverse(x)
-    assert np.abs(model.transform.forward(there)[0] - x).max() < 1e5 * eps
+@pytest.mark.parametrize("wide", [True, False], ids=["float64", "float32"])
+def test_d8_a_whole_residual_flow_comes_back(wide, rng):
+    with jax.enable_x64(wide):
+        model = pf.models.iresnet(2, key=jax.random.key(0), layers=4, hidden=(16, 16))
+        model = perturbed(model, rng, 0.5)
+        x = model.sample(jax.random.key(1), 200).T
+        there, _ = model.transform.inverse(x)
+        eps = float(jnp.finfo(x.dtype).eps)
+        assert np.abs(model.transform.forward(there)[0] - x).max() < 1e5 * eps
 
 
 def test_the_steepest_map_that_is_allowed_is_inverted():
@@ -218,7 +220,7 @@ def test_it_learns_without_a_likelihood(rng):
     """Fitted by estimates on a ring, it beats the untrained normal by 0.3 nats."""
     angle = rng.uniform(0, 2 * np.pi, 1000)
     rows = np.stack([np.cos(angle), np.sin(angle)], 1) * 1.4 + 0.15 * rng.normal(size=(1000, 2))
-    model = pf.models.residual_flow(2, key=jax.random.key(0), layers=2, hidden=(16, 16))
+    model = pf.models.residual_flow(2, key=jax.random.key(0), layers=4, hidden=(16, 16))
     fitted = pf.fit(model, rows, key=jax.random.key(1), max_epochs=60, learning_rate=1e-2).model
     before, after = (
         m.estimate_log_prob(rows, key=jax.random.key(2), n=8).value.mean() for m in (model, fitted)

@@ -20,7 +20,7 @@ from pushforward.core.errors import ModelFileError, OptionError, OutputError
 from pushforward.store import describe, files
 from pushforward.store.registry import NAMES, class_of
 
-LOADED = ["gaussian", "maf", "nsf_context", "nsf_student_t"]
+LOADED = ["gaussian", "maf", "nsf_context", "nsf_coupling", "nsf_student_t"]
 
 NEW_PROCESS = """
 import sys, json, numpy as np, pushforward as pf

@@ -99,7 +99,7 @@ def find_root(function: Callable[[Values], Values], target: Values) -> Root:
         rounding = _ULPS * eps * (jnp.abs(y) + jnp.abs(x) * slope + slope)
         narrowest = bracketed & (high - low <= _ULPS * eps * (jnp.abs(x) + eps))
         now = (jnp.abs(error), (jnp.abs(error) <= rounding) | narrowest)
-        found = jax.tree.map(lambda old, new: jnp.where(done, old, new), found, now)
+        found = jax.tree.map(lambda kept, seen: jnp.where(done, kept, seen), found, now)
         new = jnp.where(done | settled, x, new)
         before = jnp.where(useful, jnp.abs(step), high - low)
         return new, low, high, before, found, done | settled, count + 1
