@@ -196,3 +196,24 @@ def test_dropped_units_are_dropped_in_both_directions(rng):
         back, again = thinned.inverse(x)
         np.testing.assert_allclose(back, z, atol=1e-8)
         np.testing.assert_allclose(dlogp, again, atol=1e-8)
+
+
+def test_a_fit_is_compiled_once(rng):
+    """More calls of the compiled loop trace nothing anew, also with leaves of a weak type."""
+    model = pf.models.bnaf(2, key=jax.random.key(0), layers=1, hidden=(2,))
+    assert any(leaf.weak_type for leaf in jax.tree.leaves(pf.partition(model)[0]))
+    x = rng.standard_normal((1000, 2))  # 29 steps an epoch, so one epoch a call
+
+    def traces(epochs):
+        seen = []
+
+        def objective(model, batch, key):
+            seen.append(1)
+            return pf.fitting.objectives.negative_log_likelihood(model, batch, key)
+
+        pf.fit(
+            model, x, key=jax.random.key(1), objective=objective, batch_size=32, max_epochs=epochs
+        )
+        return len(seen)
+
+    assert traces(3) == traces(1)

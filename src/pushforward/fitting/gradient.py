@@ -115,29 +115,32 @@ def fit(
         sharding = NamedSharding(mesh, PartitionSpec(mesh.axis_names[0]))
         everywhere = NamedSharding(mesh, PartitionSpec())
         state, rest, train, blocks = jax.device_put((state, rest, train, blocks), everywhere)
-    horizon, saved = plan.max_epochs, began
+    horizon, saved, calls = plan.max_epochs, began, 0
     stopped_by = "max_epochs" if state.epoch >= horizon else ""
     with EpochBar(plan.max_epochs, progress) as bar:
         try:
             while not stopped_by:
                 before = int(state.epoch)
                 called = time.monotonic()
+                # Against the clock, two calls of one epoch: one compiles, one tells the pace.
+                until = horizon if max_time is None or calls > 1 else before + 1
                 state, log = run_epochs(
                     state,
                     rest,
                     train,
                     blocks,
                     jnp.asarray(horizon),
+                    jnp.asarray(until),
                     plan,
                     objective,
                     perturb,
                     sharding,
                 )
-                epoch = int(state.epoch)
+                calls, epoch = calls + 1, int(state.epoch)
                 _record(history, np.asarray(log)[: epoch - before], before, blocks is not None)
                 now = time.monotonic()
                 bar.update(epoch, history["train"][-1], (history["validation"] or [np.nan])[-1])
-                if max_time is not None and before > 0:
+                if max_time is not None and calls > 1:
                     pace = (now - called) / (epoch - before)
                     left = int((max_time - (now - began)) / pace)
                     horizon = max(epoch, min(horizon, epoch + left))

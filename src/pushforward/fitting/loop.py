@@ -37,7 +37,12 @@ class State(eqx.Module):
 
 
 def start(params: PyTree, key: Array) -> State:
-    """Return the state before the first epoch."""
+    """Return the state before the first epoch.
+
+    Leaves of a weak type, such as `jnp.full(2, -1.0)`, get a strong one: steps return that, and
+    the second call would be compiled anew.
+    """
+    params = jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), params)
     return State(
         params=params,
         optimizer=OPTIMIZER.init(params),
@@ -76,13 +81,15 @@ def run_epochs(
     train: Batch,
     blocks: Batch | None,
     horizon: Int[Array, ""],
+    until: Int[Array, ""],
     plan: Plan,
     objective: Callable,
     perturb: Callable | None,
     sharding: Any,
 ) -> tuple[State, Float[Array, "epochs 3"]]:
-    """Run up to `plan.epochs_per_call` epochs; stop early at the horizon or out of patience.
+    """Run up to `plan.epochs_per_call` epochs; stop early at epoch `until` or out of patience.
 
+    The learning rate falls towards the horizon.
     Returns the state and a row (train loss, validation loss, skipped steps) per epoch.
     """
 
@@ -141,7 +148,7 @@ def run_epochs(
     def going(carry: tuple) -> Array:
         state, _, count = carry
         patient = state.epoch - state.best_epoch < plan.patience
-        return (count < plan.epochs_per_call) & (state.epoch < horizon) & patient
+        return (count < plan.epochs_per_call) & (state.epoch < until) & patient
 
     log = jnp.full((plan.epochs_per_call, 3), jnp.nan, state.rate_scale.dtype)
     state, log, _ = jax.lax.while_loop(going, epoch, (state, log, 0))
