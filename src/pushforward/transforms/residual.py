@@ -125,7 +125,9 @@ def log_det_of(function: Callable[[Features], Features], x: Features) -> DLogp:
     dim = x.shape[0]
     unit = jnp.eye(dim, dtype=x.dtype).reshape(dim, dim, *(1,) * (x.ndim - 1))
     units = jnp.broadcast_to(unit, (dim, *x.shape))
-    columns = jax.vmap(lambda v: jax.jvp(function, (x,), (v,))[1])(units)
+    _, slope = jax.linearize(function, x)
+    # One by one, few columns take half the time of a vmap in a gradient: no sums over an axis of 2.
+    columns = jnp.stack([slope(u) for u in units]) if dim <= _SMALL else jax.vmap(slope)(units)
     left = units + columns
     if dim > _SMALL:
         return jnp.linalg.slogdet(jnp.moveaxis(left, (0, 1), (-2, -1)))[1]
