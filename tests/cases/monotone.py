@@ -69,7 +69,11 @@ MODELS = {
     "naf_one": _model("naf", 1, units=3),
     "bernstein": _model("bernstein", degree=6),
     "sospf_context": _model("sospf", 2, 1, polynomials=2, degree=2),
-    "umnn": _model("umnn", units=3, base=StudentT(2)),
+    "umnn": Case(
+        # Made inside, so that the base has the run's precision.
+        lambda key: build("umnn", 2, key=key, units=3, base=StudentT(2), **_SMALL),
+        2,
+    ),
     "umnn_coupling": _model("umnn", coupling=True, units=3),
     "bnaf": _model("bnaf", hidden=(4,)),
     "bnaf_context": _model("bnaf", 2, 2, hidden=(3,)),

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -73,35 +74,48 @@ class UnconstrainedMonotonic(Transform):
     def forward(
         self, z: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
-        x = solve_increasing(self._integral, z)
-        return x, self._log_slope(self._clipped(x), x.ndim).sum(0)
+        units = self._units(z.ndim)
+        x = solve_increasing(lambda t: self._integral(t, units), z)
+        return x, _log_slope(units, self._clipped(x)).sum(0)
 
     def inverse(
         self, x: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
-        return self._integral(x), self._log_slope(self._clipped(x), x.ndim).sum(0)
+        units = self._units(x.ndim)
+        return self._integral(x, units), _log_slope(units, self._clipped(x)).sum(0)
 
-    def _integral(self, x: Array) -> Array:
+    def _integral(self, x: Array, units: tuple) -> Array:
         v = self._clipped(x)
+        edge = jnp.exp(_log_slope(units, v))
+
+        @jax.checkpoint  # forty times the units are too much to keep for the gradient
+        def add(total: Array, node_and_share: tuple) -> tuple[Array, None]:
+            node, share = node_and_share
+            return total + share * jnp.exp(_log_slope(units, v * node)), None
+
         roots, weights = np.polynomial.legendre.leggauss(NODES)
-        nodes = align(jnp.asarray((roots + 1) / 2, x.dtype), x.ndim + 1)
-        shares = align(jnp.asarray(weights / 2, x.dtype), x.ndim + 1)
-        average = (shares * jnp.exp(self._log_slope(v * nodes, x.ndim))).sum(0)
-        tail = jnp.exp(self._log_slope(v, x.ndim)) * (x - v)
-        return align(self.loc, x.ndim) + v * average + tail
+        nodes = jnp.asarray((roots + 1) / 2, x.dtype), jnp.asarray(weights / 2, x.dtype)
+        average = jax.lax.scan(add, jnp.zeros_like(edge), nodes)[0]
+        return align(self.loc, x.ndim) + v * average + edge * (x - v)
 
     def _clipped(self, x: Array) -> Array:
         return jnp.clip(x, -self.bound, self.bound)
 
-    def _log_slope(self, s: Array, ndim: int) -> Array:
-        """Return log f(s) for an event of `ndim` axes, or for many in front of each other."""
-        in_front = tuple(range(1, 1 + s.ndim - ndim))
+    def _units(self, ndim: int) -> tuple:
+        """Return a_k, b_k and v_k of each unit, and c."""
+        raw = [
+            [align(unit, ndim) for unit in leaf]
+            for leaf in (self.raw_rates, self.shifts, self.weights)
+        ]
+        share = MAX_SWING / (MAX_SWING + sum(jnp.abs(weight) for weight in raw[2]))
+        units = [
+            (bounded(rate, MAX_TURN / self.bound), shift, share * weight)
+            for rate, shift, weight in zip(*raw, strict=True)
+        ]
+        return units, bounded_log(align(self.raw_level, ndim))
 
-        def of_units(leaf: Array) -> Array:
-            return jnp.expand_dims(align(leaf, ndim + 1), in_front)
 
-        rates = bounded(of_units(self.raw_rates), MAX_TURN / self.bound)
-        raw = of_units(self.weights)
-        weights = raw * (MAX_SWING / (MAX_SWING + jnp.abs(raw).sum(0)))
-        swing = (weights * jnp.tanh(rates * s + of_units(self.shifts))).sum(0)
-        return bounded_log(align(self.raw_level, ndim)) + swing
+def _log_slope(units: tuple, s: Array) -> Array:
+    """Return log f(s); a loop over units, because sums over an axis are not vectorized."""
+    each, level = units
+    return level + sum(weight * jnp.tanh(rate * s + shift) for rate, shift, weight in each)
