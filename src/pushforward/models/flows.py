@@ -4,8 +4,7 @@ from jaxtyping import Array
 
 from pushforward.core.bases import Density
 from pushforward.densities.pushforward import Pushforward
-from pushforward.models.stack import Net, flow
-from pushforward.transforms.elementwise import BoundedAffine
+from pushforward.models.stack import Net, affine, flow
 from pushforward.transforms.spline import RationalQuadraticSpline
 
 
@@ -27,7 +26,7 @@ def realnvp(
     """
     net = Net(context_dim, hidden, activation, residual)
     return flow(
-        dim, BoundedAffine(), net, key=key, layers=layers, coupling=True, linear=linear, base=base
+        dim, affine(layers), net, key=key, layers=layers, coupling=True, linear=linear, base=base
     )
 
 
@@ -52,7 +51,7 @@ def maf(
     """
     net = Net(context_dim, hidden, activation, residual, parents)
     return flow(
-        dim, BoundedAffine(), net, key=key, layers=layers, coupling=False, linear=linear, base=base
+        dim, affine(layers), net, key=key, layers=layers, coupling=False, linear=linear, base=base
     )
 
 
@@ -78,7 +77,7 @@ def iaf(
     net = Net(context_dim, hidden, activation, residual)
     return flow(
         dim,
-        BoundedAffine(),
+        affine(layers),
         net,
         key=key,
         layers=layers,

@@ -11,8 +11,8 @@ from pushforward.core.bases import Density, Transform
 from pushforward.core.errors import OptionError, ShapeError
 from pushforward.densities.pushforward import Pushforward
 from pushforward.densities.standard import StandardNormal
+from pushforward.models.stack import affine
 from pushforward.transforms.compose import Chain, Scan
-from pushforward.transforms.elementwise import BoundedAffine
 from pushforward.transforms.image import (
     ActNorm,
     ImageCoupling,
@@ -58,7 +58,7 @@ def glow(
             out.append([coupling(shape, net_key), conv1x1(shape, key=order_key), scaling])
         return [out]
 
-    coupling = _coupling(context_dim, tuple(hidden), activation)
+    coupling = _coupling(layers, context_dim, tuple(hidden), activation)
     return _multiscale(dim, shape, levels, layers, key, base, steps, coupling)
 
 
@@ -93,17 +93,19 @@ def realnvp_image(
         quarters = np.arange(count).reshape(4, -1)[[0, 2, 1, 3]].ravel()
         return [out[:layers], [[Permute(quarters)]], out[layers:]]
 
-    coupling = _coupling(context_dim, tuple(hidden), activation)
+    coupling = _coupling(2 * layers, context_dim, tuple(hidden), activation)
     return _multiscale(dim, shape, levels, layers, key, base, steps, coupling)
 
 
-def _coupling(context_dim: int, hidden: tuple[int, ...], activation: str) -> Callable:
+def _coupling(count: int, context_dim: int, hidden: tuple[int, ...], activation: str) -> Callable:
+    """Return what builds a coupling, one of `count` in a level."""
+
     def build(shape: Shape, key: Array) -> ImageCoupling:
         # A single pixel has no neighbours: the other eight taps would only see zeros.
         kernel = 3 if shape[1] * shape[2] > 1 else 1
         return ImageCoupling(
             shape,
-            BoundedAffine(),
+            affine(count),
             key=key,
             context_dim=context_dim,
             hidden=hidden,

@@ -254,18 +254,21 @@ def bnaf(
     *,
     key: Array,
     context_dim: int = 0,
-    layers: int = 3,
-    hidden: tuple[int, ...] = (8, 8),
+    layers: int = 5,
+    hidden: tuple[int, ...] | None = None,
     base: Density | None = None,
 ) -> Pushforward:
     """Stack block neural autoregressive layers; `hidden` are the units of each feature.
 
+    By default two layers of 8 units, more where the features are few: about 64 in all.
+
     Source decao2019bnaf
     """
     check_sizes(dim, context_dim, layers)
+    units = (max(8, 64 // dim),) * 2 if hidden is None else tuple(hidden)
     parts = []
     for i, layer_key in enumerate(jax.random.split(key, layers)):
         order_key, net_key = jax.random.split(layer_key)
-        core = BlockAutoregressive(dim, key=net_key, context_dim=context_dim, units=tuple(hidden))
+        core = BlockAutoregressive(dim, key=net_key, context_dim=context_dim, units=units)
         parts.append(Chain([core, mixed(dim, i, False, order_key)]))
     return Pushforward(Scan(parts), StandardNormal(dim) if base is None else base)

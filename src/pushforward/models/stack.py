@@ -10,6 +10,7 @@ from jaxtyping import Array
 
 from pushforward.core.bases import Density, Transform
 from pushforward.core.errors import OptionError
+from pushforward.core.numerics import MAX_LOG_SCALE
 from pushforward.densities.pushforward import Pushforward
 from pushforward.densities.standard import StandardNormal
 from pushforward.transforms.autoregressive import MaskedAutoregressive
@@ -18,6 +19,15 @@ from pushforward.transforms.coupling import Coupling
 from pushforward.transforms.elementwise import BoundedAffine, Shift
 from pushforward.transforms.linear import Triangular
 from pushforward.transforms.permute import Permute, random_order, reverse_order
+
+AFFINE_RANGE = 9.0
+"""What the |log σ| of a stack's affine layers add up to at most, e⁹ in all: nets extrapolate
+between and beyond the data, and without it a single row far from them can cost 10⁵ nats."""
+
+
+def affine(layers: int) -> BoundedAffine:
+    """Return the template of one of so many affine layers, with its share of the range."""
+    return BoundedAffine(min(MAX_LOG_SCALE, AFFINE_RANGE / max(layers, 1)))
 
 
 @dataclasses.dataclass(frozen=True)

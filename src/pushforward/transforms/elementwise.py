@@ -2,15 +2,18 @@
 
 from typing import ClassVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pushforward.core.bases import Transform
 from pushforward.core.border import align
+from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
 from pushforward.core.numerics import (
-    bounded_log,
+    MAX_LOG_SCALE,
+    bounded,
     checked_scale,
     log_cosh,
     positive,
@@ -63,23 +66,33 @@ class Affine(Transform):
 class BoundedAffine(Transform):
     r"""Shift and scale, with a scale that no net's output can make extreme.
 
-    x = μ + σ z,   dlogp = −Σ log σ,   log σ = L tanh(raw_log_scale / L),   L = 3.
+    x = μ + σ z,   dlogp = −Σ log σ,   log σ = L tanh(raw_log_scale / L).
 
     The template of affine coupling and autoregressive layers: however far its inputs lie, a
     layer neither overflows float32 nor loses what its inverse needs.
 
-    Zeros give the identity. Source dinh2017realnvp
+    Zeros give the identity.
+
+    Parameters
+    ----------
+    limit : the largest |log σ|, L, in (0, 3].
+
+    Source dinh2017realnvp
     """
 
     loc: Float[Array, "..."]
     raw_log_scale: Float[Array, "..."]
+    limit: float = eqx.field(static=True)
     dim: ClassVar[int | None] = None
     context_dim: ClassVar[int] = 0
     evidence: ClassVar[Evidence] = Evidence.EXACT
     support: ClassVar[str] = "real"
 
-    def __init__(self):
+    def __init__(self, limit: float = MAX_LOG_SCALE):
+        if not 0 < limit <= MAX_LOG_SCALE:
+            raise OptionError(f"limit={limit}", f"a number in (0, {MAX_LOG_SCALE:g}]")
         self.loc, self.raw_log_scale = jnp.zeros(()), jnp.zeros(())
+        self.limit = float(limit)
 
     def forward(
         self, z: Features, context: Context = None, *, key: Key = None
@@ -96,7 +109,7 @@ class BoundedAffine(Transform):
         return z, -_sum_over_event(log_scale, x)
 
     def _log_scale(self, ndim: int) -> Float[Array, "..."]:
-        return bounded_log(align(self.raw_log_scale, ndim))
+        return bounded(align(self.raw_log_scale, ndim), self.limit)
 
 
 class Shift(Transform):
