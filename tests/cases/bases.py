@@ -9,6 +9,7 @@ from pushforward.densities import (
     Logistic,
     Mixture,
     Pushforward,
+    Resampled,
     StandardNormal,
     StudentT,
     diagonal_gaussian,
@@ -32,6 +33,13 @@ DENSITIES = {
     "logistic": Case(lambda key: Logistic(2), 2, trains=False),
     "logistic_affine": Case(
         lambda key: Pushforward(Affine(jnp.ones(2), jnp.full(2, 0.5)), Logistic(2)), 2
+    ),
+    "resampled": Case(lambda key: Resampled(2, key=key, hidden=(8,)), 2),
+    "resampled_two_rounds": Case(
+        lambda key: Pushforward(
+            Affine(jnp.ones(1), jnp.full(1, 0.5)), Resampled(1, key=key, hidden=(8, 8), rounds=2)
+        ),
+        1,
     ),
     "mixture_diagonal": Case(
         lambda key: gaussian_mixture(_MEANS, jnp.ones((3, 2)) / 2, jnp.array([0.0, 1.0, -1.0])), 2

@@ -10,6 +10,7 @@ from pushforward.transforms import (
     Affine,
     BoundedAffine,
     Chain,
+    ContextShift,
     Coupling,
     Exp,
     Frozen,
@@ -50,6 +51,7 @@ TRANSFORMS = {
         lambda key: MarginalSpline(knots(0, 3, 5)), 3, sparsity=own(3), trains=False
     ),
     "lu": Case(lambda key: LU(3), 3, sparsity=np.ones((3, 3), bool)),
+    "context_shift": Case(lambda key: ContextShift(3, 2), 3, 2, sparsity=own(3)),
     "triangular": Case(
         lambda key: Triangular(jnp.ones(3), jnp.eye(3) + jnp.ones((3, 3)) / 2),
         3,

@@ -8,6 +8,7 @@ _SMALL = {"layers": 2, "hidden": (8, 8)}
 
 MODELS = {
     "gaussian": Case(lambda key: build("gaussian", 2, key=key), 2),
+    "gaussian_context": Case(lambda key: build("gaussian", 3, key=key, context_dim=2), 3, 2),
     "realnvp": Case(lambda key: build("realnvp", 2, key=key, **_SMALL), 2),
     "realnvp_context": Case(
         lambda key: build("realnvp", 3, key=key, context_dim=2, **_SMALL), 3, 2

@@ -65,11 +65,15 @@ def samples_have_the_density(case, density, rng):
 
 
 def _boxes(x, n_centres=20, shares=(20, 50, 100, 500)):
-    """Return cubes around samples that hold such shares of all samples: lower, upper corners."""
-    boxes = []
+    """Return boxes around samples that hold such shares of all samples: lower, upper corners.
+
+    Their sides are as the features' interquartile ranges.
+    """
+    boxes, widths = [], np.subtract(*np.quantile(x, [0.75, 0.25], axis=0))
     for centre in x[:n_centres]:
-        distance = np.sort(np.abs(x - centre).max(1))
-        boxes += [(centre - distance[len(x) // s], centre + distance[len(x) // s]) for s in shares]
+        distance = np.sort((np.abs(x - centre) / widths).max(1))
+        reaches = [distance[len(x) // s] * widths for s in shares]
+        boxes += [(centre - reach, centre + reach) for reach in reaches]
     return tuple(np.array(corners) for corners in zip(*boxes, strict=True))
 
 

@@ -18,6 +18,7 @@ from pushforward.densities.preimage import (
 )
 from pushforward.densities.pushforward import Pushforward
 from pushforward.densities.reparameterized import sample_and_log_prob
+from pushforward.densities.resampled import Resampled
 from pushforward.densities.sharpened import sample_highest_density, tempered
 from pushforward.densities.standard import StandardNormal, StudentT, Uniform
 
@@ -35,6 +36,7 @@ __all__ = [
     "NumPyroDensity",
     "PreimageSum",
     "Pushforward",
+    "Resampled",
     "Sorted",
     "Square",
     "StandardNormal",

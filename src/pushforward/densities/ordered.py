@@ -20,10 +20,10 @@ from pushforward.transforms.autoregressive import MaskedAutoregressive
 from pushforward.transforms.compose import Chain, Frozen, Invert, Scan
 from pushforward.transforms.concatenate import Concatenate
 from pushforward.transforms.coupling import Coupling
-from pushforward.transforms.linear import Triangular
+from pushforward.transforms.linear import ContextShift, Triangular
 from pushforward.transforms.marginal import MarginalSpline, Warp
 
-_TRIANGULAR = (MaskedAutoregressive, Coupling, Triangular, MarginalSpline, Warp)
+_TRIANGULAR = (MaskedAutoregressive, Coupling, ContextShift, Triangular, MarginalSpline, Warp)
 
 
 class Marginal(Density):

@@ -9,14 +9,15 @@ from pushforward.core.evidence import require_likelihood
 from pushforward.core.types import DLogp, Features
 from pushforward.densities.mixture import Mixture
 from pushforward.densities.pushforward import Pushforward
+from pushforward.densities.resampled import Resampled
 
 
 def is_reparameterized(density: Density) -> bool:
     """Tell whether samples carry the whole gradient with respect to the parameters.
 
-    A mixture picks a component at random, and the choice has no gradient.
+    A mixture picks a component at random, rejection a draw, and a choice has no gradient.
     """
-    return not any(map(_is_mixture, jax.tree.leaves(density, is_leaf=_is_mixture)))
+    return not any(map(_chooses, jax.tree.leaves(density, is_leaf=_chooses)))
 
 
 def require_reparameterized(density: Density) -> None:
@@ -28,9 +29,9 @@ def require_reparameterized(density: Density) -> None:
         )
     if not is_reparameterized(density):
         raise OptionError(
-            "a model with a mixture in it",
+            "a model with a mixture or a rejection in it",
             "samples that are differentiable in all parameters",
-            "use a flow on one normal; mixtures are learned from data, by fit",
+            "use a flow on one normal; others are learned from data, by fit",
         )
 
 
@@ -70,5 +71,5 @@ def _draw(density: Density, key: Array, n: int) -> tuple[Features, DLogp]:
     return x, density._log_prob(x, None)
 
 
-def _is_mixture(node: object) -> bool:
-    return isinstance(node, Mixture)
+def _chooses(node: object) -> bool:
+    return isinstance(node, Mixture | Resampled)

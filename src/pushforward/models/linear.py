@@ -3,17 +3,23 @@
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from pushforward.core.errors import OptionError
+from pushforward.core.bases import Transform
 from pushforward.densities.pushforward import Pushforward
 from pushforward.densities.standard import StandardNormal
-from pushforward.transforms.linear import Triangular
+from pushforward.models.stack import check_sizes
+from pushforward.transforms.compose import Chain
+from pushforward.transforms.linear import ContextShift, Triangular
 
 
 def gaussian(dim: int, *, key: Array, context_dim: int = 0) -> Pushforward:
     """Return a Gaussian with free mean and full covariance, starting at the standard one.
 
+    With a context its mean is a linear function of it: linear regression.
+
     Source papamakarios2021flows
     """
+    check_sizes(dim, context_dim, layers=1)
+    scaling: Transform = Triangular(jnp.zeros(dim), jnp.eye(dim))
     if context_dim:
-        raise OptionError("a Gaussian with a context", "context_dim=0", "use a flow: nsf, maf")
-    return Pushforward(Triangular(jnp.zeros(dim), jnp.eye(dim)), StandardNormal(dim))
+        scaling = Chain([scaling, ContextShift(dim, context_dim)])
+    return Pushforward(scaling, StandardNormal(dim))

@@ -48,6 +48,7 @@ _MODULES = {
     "transforms.integral": ("UnconstrainedMonotonic",),
     "transforms.leading": ("Leading",),
     "transforms.linear": (
+        "ContextShift",
         "LU",
         "Triangular",
     ),
@@ -126,6 +127,7 @@ _MODULES = {
         "Square",
     ),
     "densities.pushforward": ("Pushforward",),
+    "densities.resampled": ("Resampled",),
     "densities.standard": (
         "StandardNormal",
         "StudentT",

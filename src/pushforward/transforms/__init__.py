@@ -14,7 +14,7 @@ from pushforward.transforms.elementwise import Affine, BoundedAffine, Exp, Shift
 from pushforward.transforms.image import ActNorm, ImageCoupling, PerPixel, conv1x1, squeeze
 from pushforward.transforms.integral import UnconstrainedMonotonic
 from pushforward.transforms.leading import Leading, initialized, multiscale
-from pushforward.transforms.linear import LU, Triangular
+from pushforward.transforms.linear import LU, ContextShift, Triangular
 from pushforward.transforms.lowrank import LowRank
 from pushforward.transforms.marginal import MarginalSpline, Warp
 from pushforward.transforms.matrix import QR, SVD, Matrix
@@ -50,6 +50,7 @@ __all__ = [
     "CircularSpline",
     "Concatenate",
     "Condition",
+    "ContextShift",
     "Coupling",
     "CubicSpline",
     "DeepDenseSigmoidal",

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from pushforward.core.bases import Transform
 from pushforward.core.border import align
-from pushforward.core.errors import ShapeError
+from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence
 from pushforward.core.numerics import checked_scale, positive, positive_inverse
 from pushforward.core.types import Context, DLogp, Features, Key
@@ -68,6 +68,50 @@ class Triangular(Transform):
         diagonal = positive(self.raw_diagonal)
         dlogp = jnp.broadcast_to(-jnp.log(diagonal).sum(), event.shape[1:])
         return jnp.diag(diagonal).at[np.tril_indices(self.dim, -1)].set(self.below), dlogp
+
+
+class ContextShift(Transform):
+    r"""Shift by a linear function of the context: x = z + B c, dlogp = 0.
+
+    Before or after a `Triangular` on a standard normal this is linear regression with correlated
+    errors. B starts at zero.
+
+    Parameters
+    ----------
+    dim, context_dim : event and context size.
+
+    Source hastie2009elements
+    """
+
+    slope: Float[Array, "dim c"]
+    evidence: ClassVar[Evidence] = Evidence.EXACT
+    support: ClassVar[str] = "real"
+
+    def __init__(self, dim: int, context_dim: int):
+        if dim < 1 or context_dim < 1:
+            raise OptionError(f"dim={dim}, context_dim={context_dim}", "both at least 1")
+        self.slope = jnp.zeros((dim, context_dim))
+
+    @property
+    def dim(self) -> int:
+        return self.slope.shape[0]
+
+    @property
+    def context_dim(self) -> int:
+        return self.slope.shape[1]
+
+    def forward(
+        self, z: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        return z + self._shift(context, z.ndim), jnp.zeros(z.shape[1:], z.dtype)
+
+    def inverse(
+        self, x: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        return x - self._shift(context, x.ndim), jnp.zeros(x.shape[1:], x.dtype)
+
+    def _shift(self, context: Context, ndim: int) -> Features:
+        return align(jnp.tensordot(self.slope, jnp.asarray(context), 1), ndim)
 
 
 class LU(Transform):
