@@ -1,9 +1,9 @@
-"""Run a benchmark: python -m benchmarks tables | transforms | posteriors --help."""
+"""Run a benchmark: python -m benchmarks TASK --help, with a task of TASKS."""
 
 import importlib
 import sys
 
-TASKS = ("tables", "transforms", "posteriors")
+TASKS = ("tables", "transforms", "recipes", "posteriors", "agreement")
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in TASKS:
