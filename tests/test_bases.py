@@ -188,6 +188,14 @@ def test_resampled_density_is_that_of_rejection(rounds, rng):
     assert base.log_normalizer_error() < 1e-3
 
 
+def test_dropout_leaves_a_resampled_base_whole(rng):
+    base = Resampled(2, key=jax.random.key(0), hidden=(8,))
+    flow = pf.models.nsf(2, key=jax.random.key(1), layers=1, hidden=(8,), bins=4, base=base)
+    thinned = pf.fitting.noise.thin(flow, 0.5, 7, jax.random.key(2))
+    assert thinned.density.trunk.gates is None
+    assert thinned.log_prob(rng.standard_normal((7, 2))).shape == (7,)
+
+
 def test_resampled_base_learns_holes(rng):
     """Two apart modes with next to nothing in between, without any transform."""
     x = rng.choice([-1.5, 1.5], (4000, 1)) + 0.3 * rng.standard_normal((4000, 1))

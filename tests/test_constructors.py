@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 import pushforward as pf
+from laws import perturbed
 from pushforward.core.errors import OptionError, ShapeError
 from pushforward.densities import StandardNormal
 from pushforward.models import recipe
@@ -47,6 +48,17 @@ def test_student_t_of_any_df(df):
     got = pf.densities.StudentT(1, df).log_prob(x)
     # float32: log-gammas of order df log df cancel.
     np.testing.assert_allclose(got, stats.t.logpdf(x[:, 0], df), rtol=1e-4, atol=1e-6 * df)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 20])
+def test_affine_layers_share_a_range(layers, rng):
+    """However wild the nets, no feature is scaled by more than e⁹ by a whole stack."""
+    model = perturbed(pf.models.maf(2, key=jax.random.key(0), layers=layers), rng, 3.0)
+    dlogp = model.transform.inverse(rng.standard_normal((2, 50)) * 100)[1]
+    most = 2 * min(3 * layers, 9)
+    assert most / 10 < np.abs(dlogp).max() < most + 1e-4
+    with pytest.raises(OptionError, match="limit"):
+        pf.transforms.BoundedAffine(4.0)
 
 
 @pytest.mark.parametrize("name", pf.models.names())

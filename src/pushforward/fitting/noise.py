@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from pushforward.core.parameters import Buffer
+from pushforward.densities.resampled import Resampled
 from pushforward.fitting.batch import Batch
 from pushforward.nets.mlp import Trunk
 
@@ -45,11 +46,13 @@ class TrainingNoise(eqx.Module):
 def thin(model: PyTree, rate: float, n: int, key: Array) -> PyTree:
     """Silence a share of every trunk's hidden units, for each of `n` rows anew.
 
-    The remaining units are scaled up by 1/(1 − rate), so that sums keep their mean.
+    The remaining units are scaled up by 1/(1 − rate), so that sums keep their mean. The net of a
+    resampled base stays whole: its mean over all space has to be that of what rows see.
     """
     silent = round(rate * _LEVELS)
     scale = _LEVELS / (_LEVELS - silent)
-    keys = iter(jax.random.split(key, sum(map(_is_trunk, _nodes(model)))))
+    nodes = jax.tree.leaves(model, is_leaf=_is_unit)
+    keys = iter(jax.random.split(key, sum(map(_is_trunk, nodes))))
 
     def gates(trunk: Trunk, trunk_key: Array) -> Trunk:
         drawn = []
@@ -61,13 +64,13 @@ def thin(model: PyTree, rate: float, n: int, key: Array) -> PyTree:
         return eqx.tree_at(lambda t: t.gates, trunk, tuple(drawn), is_leaf=lambda v: v is None)
 
     return jax.tree.map(
-        lambda node: gates(node, next(keys)) if _is_trunk(node) else node, model, is_leaf=_is_trunk
+        lambda node: gates(node, next(keys)) if _is_trunk(node) else node, model, is_leaf=_is_unit
     )
-
-
-def _nodes(model: PyTree) -> list:
-    return jax.tree.leaves(model, is_leaf=_is_trunk)
 
 
 def _is_trunk(node: object) -> bool:
     return isinstance(node, Trunk)
+
+
+def _is_unit(node: object) -> bool:
+    return isinstance(node, Trunk | Resampled)

@@ -21,7 +21,7 @@ class LowRank(Transform):
     r"""Multiply by a diagonal and a few rank-one changes: x = μ + D B_k … B_1 z.
 
     B_i = I + û_i w_iᵀ,   dlogp = −Σ log D_jj − Σ log(1 + w_iᵀû_i),
-    û = u + (m(wᵀu) − wᵀu) w/|w|²,   1 + m(t) = positive(t) > 0.
+    û = u + (m(wᵀu) − wᵀu) w/(|w|² + 10⁻¹²),   1 + m(t) = positive(t) > 0.
 
     D B_k … B_1 is D plus a matrix of rank k. Each factor's determinant is 1 + wᵀû by the
     determinant lemma, positive by construction, and its inverse I − û wᵀ/(1 + wᵀû).

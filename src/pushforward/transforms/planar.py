@@ -40,7 +40,7 @@ class Planar(Transform):
     r"""Move each point along one direction, by how far it lies along another.
 
     x = z + û h(a),   a = wᵀz + b,   dlogp = −log(1 + wᵀû h′(a)),
-    û = u + (m(wᵀu) − wᵀu) w/|w|²,   m(t) = positive(t) − 1 > −1.
+    û = u + (m(wᵀu) − wᵀu) w/(|w|² + 10⁻¹²),   m(t) = positive(t) − 1 > −1.
 
     0 < h′ ≤ 1, so that 1 + wᵀû h′ > 0 and a + wᵀû h(a) = wᵀx + b has one root a: the inverse is
     z = x − û h(a), in closed form for the leaky rectifier.
