@@ -1,5 +1,6 @@
 """Gaussians, the logistic law and mixtures against scipy, numpy and scikit-learn."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -194,6 +195,29 @@ def test_dropout_leaves_a_resampled_base_whole(rng):
     thinned = pf.fitting.noise.thin(flow, 0.5, 7, jax.random.key(2))
     assert thinned.density.trunk.gates is None
     assert thinned.log_prob(rng.standard_normal((7, 2))).shape == (7,)
+
+
+@pytest.mark.slow
+def test_a_learned_resampled_base_has_mass_one(rng):
+    """In six dimensions too: the net cannot learn the points that its normalizer is made of."""
+    modes = rng.choice([-1.2, 1.2], (4000, 6))
+    x = modes + 0.3 * rng.standard_normal(modes.shape)
+    base = pf.fit(Resampled(6, key=jax.random.key(0)), x, key=jax.random.key(1), max_epochs=60)
+    normals = rng.standard_normal((2**17, 6))
+    ratio = np.exp(base.model.log_prob(normals) - stats.norm.logpdf(normals).sum(1))
+    error = float(np.hypot(ratio.std() / 2**8.5, base.model.log_normalizer_error()))
+    assert error < 0.05
+    assert abs(ratio.mean() - 1) < 4 * error, (ratio.mean(), error)
+
+
+def test_a_net_that_accepts_all_is_the_normal(rng):
+    """Where Z rounds to one, values and gradients stay finite."""
+    start = Resampled(2, key=jax.random.key(0), hidden=(8,))
+    sure = eqx.tree_at(lambda b: b.bias, start, jnp.asarray(50.0))
+    x = rng.standard_normal((5, 2))
+    np.testing.assert_allclose(sure.log_prob(x), stats.norm.logpdf(x).sum(1), rtol=1e-5)
+    gradient = jax.grad(lambda bias: eqx.tree_at(lambda b: b.bias, sure, bias).log_prob(x).sum())
+    assert np.isfinite(gradient(sure.bias))
 
 
 def test_resampled_base_learns_holes(rng):

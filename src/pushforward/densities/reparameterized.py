@@ -43,7 +43,7 @@ def sample_and_log_prob(
     x = f(z),   log p(x) = log p(z) + dlogp.
 
     The samples are those of `density.sample(key, n)`; x and log p are differentiable with
-    respect to the parameters.
+    respect to the parameters, but for what a mixture or a rejection chooses.
 
     Raises
     ------

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 from scipy.stats import norm, qmc
 
 from pushforward.core.bases import Density
@@ -31,7 +31,9 @@ class Resampled(Density):
     of one piece on a normal base cannot make without thin bridges. A new one is the normal.
 
     Z is a mean over fixed quasi-random points, so that log p is 'numerical': its error is that of
-    log Z, the same for all z, of which `log_normalizer_error` gives an estimate.
+    log Z, the same for all z, of which `log_normalizer_error` gives an estimate. While learning,
+    `negative_log_likelihood` moves the points at each step (`redrawn`): a net that always saw the
+    same ones would learn to refuse just those.
 
     Parameters
     ----------
@@ -81,16 +83,17 @@ class Resampled(Density):
         return MIN_ACCEPTANCE + (1 - MIN_ACCEPTANCE) * jax.nn.sigmoid(level)
 
     def log_normalizer_error(self) -> float:
-        """Return how far log Z is off, nats: the spread of eight other sets of such points."""
+        """Return how far log Z is off, nats: the root mean square from eight other such sets."""
         dim, count = self.points.value.shape
         sets = [_spread(dim, count, seed) for seed in range(1, 9)]
         dtype = self.points.value.dtype
         logs = [float(jnp.log(self.acceptance(jnp.asarray(s, dtype)).mean())) for s in sets]
-        return float(np.std(logs, ddof=1))
+        own = float(jnp.log(self.acceptance(self.points.value).mean()))
+        return float(np.sqrt(np.mean(np.square(np.array(logs) - own))))
 
     def _log_prob(self, x: Features, context: Context) -> DLogp:
         normalizer = self.acceptance(self.points.value).mean()
-        last = jnp.exp((self.rounds - 1) * jnp.log1p(-normalizer))
+        last = (1 - normalizer) ** (self.rounds - 1)
         kept = jnp.log((1 - last) * self.acceptance(x) / normalizer + last)
         return kept - 0.5 * (jnp.square(x) + LOG_2PI).sum(0)
 
@@ -110,6 +113,27 @@ class Resampled(Density):
 
         start = (key, jnp.zeros((self.dim, n), dtype), jnp.zeros(n, bool), 0)
         return jax.lax.while_loop(going, draw, start)[1]
+
+
+def redrawn(model: PyTree, key: Array) -> PyTree:
+    """Return a model whose resampled bases have other points, as even: all moved on a torus."""
+    nodes, structure = jax.tree.flatten(model, is_leaf=_is_resampled)
+    keys = jax.random.split(key, len(nodes))
+    moved = [_moved(n, k) if _is_resampled(n) else n for n, k in zip(nodes, keys, strict=True)]
+    return jax.tree.unflatten(structure, moved)
+
+
+def _moved(base: Resampled, key: Array) -> Resampled:
+    points = base.points.value
+    shift = jax.random.uniform(key, (points.shape[0], 1), points.dtype)
+    shares = (jax.scipy.special.ndtr(points) + shift) % 1
+    tiny = float(jnp.finfo(points.dtype).eps)  # a share of 0 or 1 would be an infinite normal
+    fresh = jax.scipy.special.ndtri(jnp.clip(shares, tiny, 1 - tiny))
+    return eqx.tree_at(lambda b: b.points.value, base, fresh)
+
+
+def _is_resampled(node: object) -> bool:
+    return isinstance(node, Resampled)
 
 
 def _spread(dim: int, count: int, seed: int) -> Float[np.ndarray, "dim count"]:

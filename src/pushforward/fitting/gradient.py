@@ -143,7 +143,7 @@ def fit(
                 if max_time is not None and calls > 1:
                     pace = (now - called) / (epoch - before)
                     left = int((max_time - (now - began)) / pace)
-                    horizon = max(epoch, min(horizon, epoch + left))
+                    horizon = max(epoch, min(plan.max_epochs, epoch + left))
                 stopped_by = _reason(state, plan.patience, plan.max_epochs, horizon)
                 if max_time is not None and now - began >= max_time and not stopped_by:
                     stopped_by = "max_time"

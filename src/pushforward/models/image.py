@@ -98,7 +98,7 @@ def realnvp_image(
 
 
 def _coupling(count: int, context_dim: int, hidden: tuple[int, ...], activation: str) -> Callable:
-    """Return what builds a coupling, one of `count` in a level."""
+    """Return what builds a coupling, one of `count` that share a level's range of scales."""
 
     def build(shape: Shape, key: Array) -> ImageCoupling:
         # A single pixel has no neighbours: the other eight taps would only see zeros.

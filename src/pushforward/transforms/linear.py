@@ -111,7 +111,10 @@ class ContextShift(Transform):
         return x - self._shift(context, x.ndim), jnp.zeros(x.shape[1:], x.dtype)
 
     def _shift(self, context: Context, ndim: int) -> Features:
-        return align(jnp.tensordot(self.slope, jnp.asarray(context), 1), ndim)
+        if context is None or context.shape[0] != self.context_dim:
+            given = "no context" if context is None else f"a context of shape {context.shape}"
+            raise ShapeError(given, f"{self.context_dim} context values, features first")
+        return align(jnp.tensordot(self.slope, context, 1), ndim)
 
 
 class LU(Transform):

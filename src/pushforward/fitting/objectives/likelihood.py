@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from pushforward.core.bases import Density
 from pushforward.core.evidence import Evidence
 from pushforward.densities.pushforward import Pushforward
+from pushforward.densities.resampled import redrawn
 from pushforward.fitting.batch import Batch
 
 
@@ -17,9 +18,11 @@ def negative_log_likelihood(
 ) -> tuple[Float[Array, ""], dict[str, Any]]:
     """Return the mean negative log-likelihood of a batch: −Σ wᵢ log p(xᵢ | cᵢ), in nats.
 
+    The key is for the points of a `Resampled` base; other models do not need it.
+
     Source papamakarios2021flows
     """
-    log_prob = model.log_prob(batch.x, batch.context)
+    log_prob = redrawn(model, key).log_prob(batch.x, batch.context)
     return -jnp.where(batch.weights > 0, batch.weights * log_prob, 0.0).sum(), {}
 
 
