@@ -20,7 +20,7 @@ from oracles.pushed import ONTO
 
 ROWS, FRESH = 4000, 2000
 GAIN = 0.1
-"""Nats a row that learning must be worth at least; the worst recipe's is about 0.3."""
+"""Nats a row that learning must be worth at least."""
 
 RECIPES = [name for name in pf.models.names() if name != "discrete_flow"]
 QUICK = ("gaussian",)

@@ -126,7 +126,7 @@ def log_det_of(function: Callable[[Features], Features], x: Features) -> DLogp:
     unit = jnp.eye(dim, dtype=x.dtype).reshape(dim, dim, *(1,) * (x.ndim - 1))
     units = jnp.broadcast_to(unit, (dim, *x.shape))
     _, slope = jax.linearize(function, x)
-    # One by one, few columns take half the time of a vmap in a gradient: no sums over an axis of 2.
+    # One by one, two columns take 0.6 of a vmap's time in a gradient: no sums over an axis of 2.
     columns = jnp.stack([slope(u) for u in units]) if dim <= _SMALL else jax.vmap(slope)(units)
     left = units + columns
     if dim > _SMALL:
