@@ -158,6 +158,8 @@ def test_what_cannot_be_meant_is_refused():
         Mixture([one, one], gate=mlp.Trunk(0, (4,), key=jax.random.key(0), context_dim=2))
     with pytest.raises(OptionError, match="components"):
         pf.models.mixture(2, key=jax.random.key(0), components=0)
+    with pytest.raises(ShapeError, match="no context"):
+        mlp.Trunk(2, (4,), key=jax.random.key(0), context_dim=2)(jnp.ones((2, 3)))
 
 
 def test_a_mixture_is_learned_from_data_and_comes_back_from_disk(rng, tmp_path):

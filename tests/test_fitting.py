@@ -217,3 +217,15 @@ def test_a_fit_is_compiled_once(rng):
         return len(seen)
 
     assert traces(3) == traces(1)
+
+
+def test_a_model_keeps_its_precision(rng):
+    """A model made in float32 learns float64 rows and stays what it was."""
+    model = pf.models.maf(2, key=jax.random.key(0), **SMALL_MAF)
+    with jax.enable_x64(True):
+        x = rng.standard_normal((200, 2)) * 2 + 1
+        after = pf.fit(model, x, key=jax.random.key(1), max_epochs=5).model
+        gain = float((after.log_prob(x) - model.log_prob(x)).mean())
+    kinds = [jax.tree.map(lambda leaf: leaf.dtype, pf.partition(m)[0]) for m in (model, after)]
+    assert jax.tree.leaves(kinds[0]) == jax.tree.leaves(kinds[1])
+    assert gain > 0.05  # data are off by one and twice as wide

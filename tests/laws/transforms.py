@@ -16,6 +16,7 @@ from laws.inputs import (
     points,
     transform_of,
 )
+from pushforward.transforms.compose import own_context
 
 
 def round_trip(case, thing, rng):
@@ -32,7 +33,7 @@ def round_trip_by_layer(case, thing, rng):
     """
     h, context = hard_points(case, rng)
     for layer in reversed(layers(transform_of(thing))):
-        h = _check_round_trip(layer, h, _given(layer, context))
+        h = _check_round_trip(layer, h, own_context(layer, context))
 
 
 def composed_round_trip(case, thing, rng):
@@ -74,7 +75,7 @@ def _carried_between(parts, x, context):
     """Return how far the rounding of every value between layers reaches in x."""
     h, total = x, 0.0
     for k in reversed(range(1, len(parts))):
-        h, _ = inverse(parts[k], h, _given(parts[k], context))
+        h, _ = inverse(parts[k], h, own_context(parts[k], context))
         total = total + _carried(parts[k:], h, context)
     return total
 
@@ -89,14 +90,10 @@ def _carried(parts, h, context):
     contexts = None if context is None else jnp.tile(context, (1, 2 * dim))
     still = h
     for part in parts:
-        still, _ = forward(part, still, _given(part, context))
-        moved, _ = forward(part, moved, _given(part, contexts))
+        still, _ = forward(part, still, own_context(part, context))
+        moved, _ = forward(part, moved, own_context(part, contexts))
     moved = np.asarray(moved).reshape(len(moved), dim, 2, n)
     return np.abs(moved - np.asarray(still)[:, None, None]).max(2).sum(1)
-
-
-def _given(part, context):
-    return context if part.context_dim else None
 
 
 def same_dlogp(case, thing, rng):
@@ -122,7 +119,7 @@ def determinant_by_layer(case, thing, rng):
     """
     h, context = points(case, rng, 16)
     for layer in reversed(layers(transform_of(thing))):
-        h = _check_determinant(layer, h, _given(layer, context))
+        h = _check_determinant(layer, h, own_context(layer, context))
 
 
 def _check_determinant(t, x, context):

@@ -68,7 +68,7 @@ def guarded_step(
     good = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(gradient))
     gradient = jax.tree.map(lambda g: jnp.where(good, g, 0.0), gradient)
     updates, moved = OPTIMIZER.update(gradient, optimizer, params)
-    stepped = jax.tree.map(lambda p, u: p - scale * rate * u, params, updates)
+    stepped = jax.tree.map(lambda p, u: p - (scale * rate * u).astype(p.dtype), params, updates)
     params, optimizer = select(good, (stepped, moved), (params, optimizer))
     scale = jnp.where(good, jnp.minimum(scale * _RECOVER, 1.0), scale * _BACK_OFF)
     return params, optimizer, scale, skipped + ~good, good

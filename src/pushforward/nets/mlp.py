@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pushforward.core.border import align
-from pushforward.core.errors import OptionError
+from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.parameters import Buffer
 from pushforward.core.types import Context, Features
 from pushforward.nets.activations import activation
@@ -115,8 +115,11 @@ class Trunk(eqx.Module):
 
     def before_context(self, context: Context, ndim: int) -> Features | float:
         """Return the context's share of the first layer's sum."""
-        if self.from_context is None or context is None:
+        if self.from_context is None:
             return 0.0
+        if context is None:
+            n = self.from_context.shape[1]
+            raise ShapeError("no context", f"a context of {n} values", "pass context=")
         return align(jnp.tensordot(self.from_context, context, 1), ndim)
 
     def masked(self) -> tuple[Array, tuple[Array, ...]]:
