@@ -42,21 +42,23 @@ def infinity_is_impossible(case, density, rng):
 def samples_have_the_density(case, density, rng):
     """E_model[r(x)/p(x)] = 1 for a known density r inside the support, within 4 s.e.
 
-    A false alarm in 16,000 runs. r is uniform on a box around one of the model's own samples,
-    that of many boxes whose ratio varies least: Var r/p < E_r[r/p], from draws of r itself.
+    A false alarm in 16,000 runs. r is uniform on a parallelotope among the model's own samples,
+    that of many whose ratio varies least: Var r/p < E_r[r/p], from draws of r itself.
     """
     context = _one_context(case, rng)
     keys = jax.random.split(jax.random.key(int(rng.integers(2**31))))
     x, apart = (np.asarray(sample(density, key, ROWS, context)) for key in keys)
-    low, high = _boxes(apart)
-    draws = rng.uniform(low[:, None], high[:, None], (len(low), ROWS // len(low), case.dim))
+    centres, edges = _boxes(apart)
+    u = rng.uniform(-1, 1, (len(centres), ROWS // len(centres), case.dim))
+    draws = centres[:, None] + np.einsum("bij,bnj->bni", edges, u)
     log_p = np.asarray(log_prob(density, draws.reshape(-1, case.dim), context))
-    log_r = -np.log(high - low).sum(1)
+    log_r = -np.linalg.slogdet(2 * edges)[1]
     with np.errstate(over="ignore"):  # a box over a void: not chosen
-        variance = np.exp(log_r[:, None] - log_p.reshape(len(low), -1)).mean(1)
-    contained = (low > case.edges[0]).all(1) & (high < case.edges[1]).all(1)
+        variance = np.exp(log_r[:, None] - log_p.reshape(len(centres), -1)).mean(1)
+    reach, (lower, upper) = np.abs(edges).sum(2), case.edges
+    contained = ((centres - reach > lower) & (centres + reach < upper)).all(1)
     k = np.argmin(np.where(contained, variance, np.inf))
-    inside = ((x > low[k]) & (x < high[k])).all(1)
+    inside = (np.abs(np.linalg.solve(edges[k], (x - centres[k]).T)) < 1).all(0)
     log_p = np.asarray(log_prob(density, x, context))
     ratio = np.exp(np.where(inside, log_r[k] - log_p, -np.inf))
     error = np.sqrt(variance[k] / ROWS)
@@ -65,16 +67,19 @@ def samples_have_the_density(case, density, rng):
 
 
 def _boxes(x, n_centres=20, shares=(20, 50, 100, 500)):
-    """Return boxes around samples that hold such shares of all samples: lower, upper corners.
+    """Return parallelotopes {centre + E u, |u| ≤ 1} among samples: their centres and edges E.
 
-    Their sides are as the features' interquartile ranges.
+    Each has the mean and covariance of such a share of the samples, the nearest to one of them:
+    where these are even in a box it is that box, and it leans as they do.
     """
     boxes, widths = [], np.subtract(*np.quantile(x, [0.75, 0.25], axis=0))
     for centre in x[:n_centres]:
-        distance = np.sort((np.abs(x - centre) / widths).max(1))
-        reaches = [distance[len(x) // s] * widths for s in shares]
-        boxes += [(centre - reach, centre + reach) for reach in reaches]
-    return tuple(np.array(corners) for corners in zip(*boxes, strict=True))
+        order = np.argsort((np.abs(x - centre) / widths).max(1))
+        for share in shares:
+            near = x[order[: len(x) // share]]
+            covariance = np.atleast_2d(np.cov(near.T))
+            boxes.append((near.mean(0), np.sqrt(3) * np.linalg.cholesky(covariance)))
+    return tuple(np.array(parts) for parts in zip(*boxes, strict=True))
 
 
 def samples_fill_bins(case, density, rng):
