@@ -51,13 +51,12 @@ def test_a_byte_order_mark_alone_is_an_empty_file(tmp_path):
     ("table", "message"),
     [
         (pd.DataFrame(np.eye(2), columns=["a", "a"]), "repeat"),
-        (pd.DataFrame({"a": ["1", "x"]}), r"'a' holds .*row 1: 'x'"),
-        ([[1, "x"], [3, 4]], "column 1, row 0"),
-        (pd.DataFrame({"a": pd.array([1, None], dtype="Int64")}), "'a', row 1: a missing"),
+        (pd.DataFrame({"a": [1, "x"]}, dtype=object), "'a', row 1: 'x'"),
+        (np.array([[1, "x"], [3, 4]], object), "column '1', row 0: 'x'"),
         (pd.DataFrame({"a": [1, 2**53 + 1]}), "'a', row 1: 9007199254740993"),
         (np.array([[1], [-(2**60)]]), "column 0, row 1: -1152921504606846976"),
     ],
-    ids=["repeated names", "text", "text in lists", "nullable", "keys", "keys in an array"],
+    ids=["repeated names", "one text", "one text in an array", "keys", "keys in an array"],
 )
 def test_frames_that_are_refused(table, message):
     with pytest.raises(DataError, match=message):
@@ -103,7 +102,7 @@ def test_stray_huge_cells_hide_neither_grid_nor_scale(rng):
 def test_restored_values_lie_on_their_grid(resolution, rng):
     schema = Schema((Column("a", "rounded", resolution, centre=0.3, scale=7.0),))
     values = schema.restore(rng.normal(size=(200, 1)))
-    schema.check_grid(values)
+    schema.check_cells(values)
     again = schema.restore(schema.standardize(values))
     np.testing.assert_array_equal(again, values)
 

@@ -52,9 +52,8 @@ def score(
         rows, finite, total, squares = 0, 0, 0.0, 0.0
         for piece in stream_table(table):
             with _counted_from(rows):
-                log_prob = estimator.score_samples(_known(piece, estimator))
+                log_prob, p_value = estimator.scores_and_p_values(_known(piece, estimator))
             position = np.arange(rows, rows + len(log_prob))
-            p_value = estimator.p_values_of(log_prob)
             writer.write(pa.table({"row": position, "log_prob": log_prob, "p_value": p_value}))
             good = log_prob[np.isfinite(log_prob)]
             rows, finite = rows + len(log_prob), finite + len(good)

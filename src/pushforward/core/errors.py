@@ -56,6 +56,12 @@ class DataError(PushforwardError, ValueError):
     code = "PF010"
 
 
+class CellTypeError(DataError, TypeError):
+    """A cell is of a type that no number or text can be read from."""
+
+    code = "PF012"
+
+
 class SchemaMismatchError(DataError):
     """A table's columns are not those the model was fitted on."""
 

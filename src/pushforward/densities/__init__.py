@@ -1,9 +1,11 @@
 """Densities: laws that answer log_prob and sample."""
 
 from pushforward.densities.as_numpyro import to_numpyro
+from pushforward.densities.autoregressive import CategoricalAutoregressive
 from pushforward.densities.discrete import DiscreteFlow, ModularShift
 from pushforward.densities.gaussian import diagonal_gaussian, full_gaussian, gaussian_mixture
 from pushforward.densities.logistic import Logistic
+from pushforward.densities.mixed import Mixed
 from pushforward.densities.mixture import Mixture
 from pushforward.densities.numpyro import NumPyroDensity
 from pushforward.densities.ordered import Conditional, Marginal
@@ -25,12 +27,14 @@ from pushforward.densities.standard import StandardNormal, StudentT, Uniform
 __all__ = [
     "Abs",
     "Branches",
+    "CategoricalAutoregressive",
     "Conditional",
     "DiscreteFlow",
     "Fold",
     "HalfNormal",
     "Logistic",
     "Marginal",
+    "Mixed",
     "Mixture",
     "ModularShift",
     "NumPyroDensity",

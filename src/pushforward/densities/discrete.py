@@ -77,7 +77,7 @@ class ModularShift(eqx.Module):
             activation=activation,
             residual=residual,
             degrees=None if coupling else tuple(range(lowest, dim)),
-            copies=categories,
+            owners=tuple(range(self.n_kept if coupling else dim)) * categories,
         )
         moved = dim - self.n_kept
         # Heads at zero would leave the nets without a slope until the heads had moved.

@@ -20,14 +20,25 @@ MIN_DF = 1.0
 
 
 class StandardNormal(Density):
-    """Independent normals: log p(x) = −½ Σ x² − (dim/2) log 2π."""
+    """Independent normals: log p(x) = −½ Σ x² − (dim/2) log 2π.
+
+    Parameters
+    ----------
+    dim : event size.
+    partial : whether features may be absent, marked NaN: the law of those that are there.
+    """
 
     dim: int = eqx.field(static=True)
+    partial: bool = eqx.field(static=True, default=False)
     context_dim: ClassVar[int] = 0
     evidence: ClassVar[Evidence] = Evidence.EXACT
     support: ClassVar[str] = "real"
 
     def _log_prob(self, x: Features, context: Context) -> DLogp:
+        if self.partial:
+            absent = jnp.isnan(x)
+            each = jnp.square(jnp.where(absent, 0.0, x)) + LOG_2PI
+            return -0.5 * jnp.where(absent, 0.0, each).sum(0)
         return -0.5 * (jnp.square(x) + LOG_2PI).sum(0)
 
     def _sample(self, key: Key, n: int, context: Context) -> Features:

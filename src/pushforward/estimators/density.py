@@ -7,15 +7,16 @@ from typing import Any
 import jax
 import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin, TransformerMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from pushforward.core.errors import DataError, SchemaMismatchError
+from pushforward.core.errors import DataError, OptionError, SchemaMismatchError
 from pushforward.judge.p_values import conformal_p_values
 from pushforward.judge.selection import Settings, fit_table
 from pushforward.store import save
 from pushforward.tables.frames import Frame, from_frame, matrix_to_frame, to_frame
 from pushforward.tables.inference import infer_schema
+from pushforward.tables.schema import Schema
 
 
 class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
@@ -25,8 +26,9 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
     ----------
     model : "auto" (the Gaussian and a spline flow sized by the table, chosen on validation
         rows), or a recipe's name (`pf.models.names()`).
-    schema : dict column → {"kind", "resolution", "low", "high"} to override what is inferred,
-        or a whole `Schema`.
+    schema : dict column → {"kind", "resolution", "low", "high", "atoms"} to override what is
+        inferred, or a whole `Schema`.
+    missing : "model" (whether a cell is missing is part of the law) or "reject".
     validation : share of rows that choose epoch and model.
     holdout : share of rows that only report and calibrate p-values; small tables are
         cross-fitted instead.
@@ -44,7 +46,8 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
     schema_ : its columns.
     card_ : what was done and what came out (plain data).
     backend_ : library of the fitted table ("pandas", "polars", "pyarrow"), or none for arrays.
-    calibration_, calibration_weights_ : sorted hold-out log-densities, and their rows' weights.
+    calibration_, calibration_weights_ : sorted hold-out log-densities in standard units, and
+        their rows' weights.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         model: str = "auto",
         *,
         schema: Any = None,
+        missing: str = "model",
         validation: float = 0.1,
         holdout: float = 0.1,
         max_epochs: int | None = None,
@@ -64,6 +68,7 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
     ):
         self.model = model
         self.schema = schema
+        self.missing = missing
         self.validation = validation
         self.holdout = holdout
         self.max_epochs = max_epochs
@@ -74,12 +79,21 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         self.progress = progress
         self.checkpoint = checkpoint
 
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing == "model"
+        return tags
+
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "DensityEstimator":
         """Fit to rows; `sample_weight` counts as repetition. See `pushforward.fit` for errors."""
-        frame = from_frame(X)
+        frame = from_frame(X, self.schema if isinstance(self.schema, Schema) else None)
         weights = _checked_weights(sample_weight, len(frame.values))
         names = frame.names or tuple(f"x{i}" for i in range(frame.values.shape[1]))
-        schema = infer_schema(frame.values, names, weights, declared=self.schema)
+        if self.missing not in ("model", "reject"):
+            raise OptionError(f"missing={self.missing!r}", "'model' or 'reject'")
+        if self.missing == "reject":
+            _refuse_missing(frame.values, names)
+        schema = infer_schema(frame.values, names, weights, frame.sources, declared=self.schema)
         settings = Settings(
             model=self.model,
             validation=self.validation,
@@ -118,13 +132,19 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         return float(np.average(self.score_samples(X), weights=sample_weight))
 
     def p_values(self, X: Any) -> np.ndarray:
-        """Return the calibrated chance that a regular row looks this odd; small = odd."""
-        return self.p_values_of(self.score_samples(X))
+        """Return the calibrated chance that a regular row looks this odd; small = odd.
 
-    def p_values_of(self, scores: np.ndarray) -> np.ndarray:
-        """Return the p-values of log-densities that `score_samples` gave."""
-        check_is_fitted(self)
-        return conformal_p_values(scores, self.calibration_, self.calibration_weights_)
+        No column's unit matters: rows are compared by their densities in standard units.
+        """
+        return self.scores_and_p_values(X)[1]
+
+    def scores_and_p_values(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return what `score_samples` and `p_values` do, at the cost of one."""
+        frame = self._checked(X)
+        with jax.enable_x64(self.float64):
+            scores = self.model_.log_prob(frame.values)
+        unitless = scores + self.model_.log_scale(frame.values)
+        return scores, conformal_p_values(unitless, self.calibration_, self.calibration_weights_)
 
     def sample(self, n_samples: int = 1, random_state: Any = None) -> Any:
         """Draw rows, as the kind of table that the estimator was fitted on."""
@@ -135,7 +155,10 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         return to_frame(values, self.schema_, self.backend_)
 
     def transform(self, X: Any) -> Any:
-        """Return each row's latent: for a flow, standard normal where the model holds."""
+        """Return each row's latent: for a flow, standard normal where the model holds.
+
+        One per column whose values have a density; NaN where a row has no value.
+        """
         frame = self._checked(X)
         with jax.enable_x64(self.float64):
             z = self.model_.transform(frame.values)
@@ -152,7 +175,7 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the latent's names: z0, z1, …"""
         check_is_fitted(self)
-        return np.array([f"z{i}" for i in range(self.model_.dim)], object)
+        return np.array([f"z{i}" for i in range(self.model_.n_latents)], object)
 
     def save(self, path: Any, overwrite: bool = False) -> None:
         """Write the fitted estimator to a directory that `pushforward.load` reads."""
@@ -161,7 +184,7 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
 
     def _checked(self, X: Any) -> Frame:
         check_is_fitted(self)
-        frame = from_frame(X)
+        frame = from_frame(X, self.schema_)
         known = getattr(self, "feature_names_in_", None)
         n_columns = frame.values.shape[1]
         if frame.names is None and n_columns != self.n_features_in_:
@@ -173,6 +196,18 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         names = frame.names if known is not None else None
         self.schema_.check_names(names, n_columns)
         return frame
+
+
+def _refuse_missing(values: np.ndarray, names: tuple[str, ...]) -> None:
+    missing = np.isnan(values)
+    if missing.any():
+        row, column = (int(i) for i in np.argwhere(missing)[0])
+        raise DataError(
+            f"column {names[column]!r}, row {row}: NaN, a missing value "
+            f"({missing.sum()} such cells)",
+            "no missing values, as missing='reject' says",
+            "missing='model', or drop or fill these rows first",
+        )
 
 
 def _seed(random_state: Any) -> int:

@@ -21,11 +21,16 @@ def gaussian_moments(
     """Return the mean and a covariance that is positive definite: shrunk only if it must be.
 
     The maximum-likelihood covariance (weights count as repetitions) where its condition allows
-    it; otherwise the Ledoit-Wolf shrinkage (few rows, collinear columns).
+    it; otherwise the Ledoit-Wolf shrinkage (few rows, collinear columns). A column's mean and
+    variance are those of its cells that are not NaN; a missing cell counts as its column's mean
+    in the correlations.
     """
     share = np.full(len(rows), 1 / len(rows)) if weights is None else weights / weights.sum()
-    mean = share @ rows
-    centred = rows - mean
+    there = ~np.isnan(rows)
+    known = share @ there
+    mean = np.divide(share @ np.where(there, rows, 0.0), known, where=known > 0, out=0 * known)
+    rows = np.where(there, rows, mean)
+    centred = (rows - mean) / np.sqrt(np.where(known > 0, known, 1.0))
     covariance = (centred * share[:, None]).T @ centred
     spread = np.trace(covariance) / len(covariance)
     if spread <= 0:

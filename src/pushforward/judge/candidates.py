@@ -13,14 +13,16 @@ from jaxtyping import Array, Float
 from pushforward.core.bases import Density, Transform
 from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
+from pushforward.densities.autoregressive import CategoricalAutoregressive
+from pushforward.densities.mixed import Mixed
 from pushforward.densities.pushforward import Pushforward
 from pushforward.densities.standard import StandardNormal
 from pushforward.fitting.moments import gaussian_moments
 from pushforward.fitting.plan import make_plan
 from pushforward.models.registry import build, options_of
+from pushforward.tables.schema import Schema
 from pushforward.transforms.compose import Chain, Frozen, Invert
-from pushforward.transforms.linear import Triangular
-from pushforward.transforms.marginal import Warp
+from pushforward.transforms.linear import ContextShift, Triangular
 
 MIN_FLOW_ROWS = 30
 """Fewer training rows than this leave nothing to choose a flow by: the Gaussian alone."""
@@ -72,30 +74,100 @@ def candidates(model: str, n: int, dim: int) -> tuple[Candidate, ...]:
     return (Candidate(model, tuple(options.items()), dropout, 4e-3, epochs),)
 
 
-def gaussian(
-    u: Float[np.ndarray, "n dim"], weights: Float[np.ndarray, " n"], bounds: Warp | None
-) -> Pushforward:
-    """Return the full-covariance Gaussian of rows (within bounds), with nothing left to learn."""
-    base = StandardNormal(u.shape[1])
-    if bounds is None:
-        return Pushforward(Frozen(Invert(_whitening(u, weights))), base)
-    rows = np.asarray(bounds.inverse(jnp.asarray(u.T, float))[0], np.float64).T
-    return Pushforward(Chain([Frozen(Invert(_whitening(rows, weights))), bounds]), base)
+@dataclasses.dataclass(frozen=True)
+class TrainingRows:
+    """Hold what a model is built from.
+
+    Parameters
+    ----------
+    schema : the table's columns, scaled.
+    codes, u : the rows' codes and standardized values, NaN where there is none; recorded values
+        already spread over their cells.
+    weights : one per row.
+    """
+
+    schema: Schema
+    codes: Float[np.ndarray, "n c"]
+    u: Float[np.ndarray, "n v"]
+    weights: Float[np.ndarray, " n"]
+
+    def masses(self) -> list[np.ndarray]:
+        """Return per coded column the share of each state, each counted half a time more."""
+        found = []
+        for k, size in enumerate(self.schema.sizes):
+            own = self.codes[:, k].astype(int)
+            counts = np.bincount(own, self.weights, minlength=size) + 0.5
+            found.append(counts / counts.sum())
+        return found
+
+
+def gaussian(rows: TrainingRows, bounds: Transform | None) -> Density:
+    """Return independent codes and the full-covariance Gaussian of values (within bounds).
+
+    Nothing is left to learn. With few rows of few values, all there is to tell.
+    """
+    schema, n_values = rows.schema, len(rows.schema.valued)
+    values = None
+    if n_values:
+        u = rows.u
+        if bounds is not None:
+            u = np.asarray(bounds.inverse(jnp.asarray(u.T, float))[0], np.float64).T
+        parts = [Frozen(Invert(_whitening(u, rows.weights, schema.is_partial)))]
+        if schema.coded:  # a context that changes nothing
+            parts.append(Frozen(ContextShift(n_values, sum(schema.sizes))))
+        parts += [] if bounds is None else [bounds]
+        transform = Chain(parts) if len(parts) > 1 else parts[0]
+        values = Pushforward(transform, StandardNormal(n_values, schema.is_partial))
+    if not schema.coded:
+        return values  # type: ignore[return-value]
+    codes = CategoricalAutoregressive(
+        schema.sizes, key=jax.random.key(0), masses=rows.masses(), hidden=(1,)
+    )
+    return Mixed(codes, values, schema.presence)
 
 
 def flow(
-    candidate: Candidate,
-    u: Float[np.ndarray, "n dim"],
-    weights: Float[np.ndarray, " n"],
-    columns: Transform,
-    key: Array,
+    candidate: Candidate, rows: TrainingRows, columns: Transform | None, key: Array
 ) -> Density:
     """Build a candidate on top of fitted columns, starting at their Gaussian copula.
 
     latent → flow → columns → u. The flow starts at the identity, but for the whitening of what
     the columns give: in its first triangular map where it has one, as a fixed layer otherwise.
+    Codes have a net of their own, and the flow sees them as its context.
     """
-    core = build(candidate.recipe, u.shape[1], key=key, **dict(candidate.options))
+    schema, options = rows.schema, dict(candidate.options)
+    if not schema.coded:
+        return _values(candidate, rows, columns, key, {})  # type: ignore[arg-type]
+    code_key, value_key = jax.random.split(key)
+    codes = CategoricalAutoregressive(
+        schema.sizes,
+        key=code_key,
+        masses=rows.masses(),
+        hidden=options.get("hidden", (64, 64)),
+    )
+    values = None
+    if columns is not None:
+        given = {"context_dim": codes.n_flags}
+        if schema.is_partial and "partial" not in options_of(candidate.recipe):
+            raise OptionError(
+                f"model {candidate.recipe!r} for a table in which values can be absent",
+                "'auto', 'nsf', 'maf' or 'realnvp'",
+            )
+        given |= {"partial": True} if schema.is_partial else {}
+        values = _values(candidate, rows, columns, value_key, given)
+    return Mixed(codes, values, schema.presence)
+
+
+def _values(
+    candidate: Candidate,
+    rows: TrainingRows,
+    columns: Transform,
+    key: Array,
+    more: dict[str, Any],
+) -> Pushforward:
+    """Return the flow of the rows' values."""
+    options = {**dict(candidate.options), **more}
+    core = build(candidate.recipe, rows.u.shape[1], key=key, **options)
     if (
         not isinstance(core, Pushforward)
         or core.support != "real"
@@ -107,27 +179,33 @@ def flow(
             "fit it by pf.fit on an array that lives where the recipe does",
         )
     inverse = jax.jit(lambda v: columns.inverse(v)[0])
-    normal = np.asarray(inverse(jnp.asarray(u.T, float)), np.float64).T
-    if dict(candidate.options).get("linear"):
-        core = _start_whitened(core, normal, weights)
+    normal = np.asarray(inverse(jnp.asarray(rows.u.T, float)), np.float64).T
+    partial = rows.schema.is_partial
+    if options.get("linear"):
+        core = _start_whitened(core, normal, rows.weights, partial)
         return Pushforward(Chain([core.transform, columns]), core.density)
-    whitening = Frozen(Invert(_whitening(normal, weights)))
+    whitening = Frozen(Invert(_whitening(normal, rows.weights, partial)))
     return Pushforward(Chain([core.transform, whitening, columns]), core.density)
 
 
 def _start_whitened(
-    core: Pushforward, rows: Float[np.ndarray, "n dim"], weights: Float[np.ndarray, " n"]
+    core: Pushforward,
+    rows: Float[np.ndarray, "n dim"],
+    weights: Float[np.ndarray, " n"],
+    partial: bool,
 ) -> Pushforward:
     """Set the triangular map that data meet first to the whitening of rows, in its own order."""
     place = lambda f: f.transform.stacked.parts[0].transform  # noqa: E731
     order = np.argsort(core.transform.stacked.parts[-1].order.value[-1])  # type: ignore[attr-defined]
-    first = _whitening(rows[:, order], weights)
+    first = _whitening(rows[:, order], weights, partial)
     layers = jax.tree.map(lambda stack, leaf: stack.at[-1].set(leaf), place(core), first)
     return eqx.tree_at(place, core, layers)
 
 
-def _whitening(rows: Float[np.ndarray, "n dim"], weights: Float[np.ndarray, " n"]) -> Triangular:
+def _whitening(
+    rows: Float[np.ndarray, "n dim"], weights: Float[np.ndarray, " n"], partial: bool
+) -> Triangular:
     """Return x ↦ A (x − μ), which makes the rows' mean zero and their covariance the identity."""
     mean, covariance = gaussian_moments(rows, weights)
     whiten = np.linalg.inv(np.linalg.cholesky(covariance))
-    return Triangular(-whiten @ mean, whiten)
+    return Triangular(-whiten @ mean, whiten, partial)

@@ -17,20 +17,19 @@ from pushforward.core.parameters import count_parameters
 from pushforward.fitting.gradient import fit
 from pushforward.fitting.noise import TrainingNoise
 from pushforward.fitting.outcome import Fit
-from pushforward.judge.baselines import score_baselines, standard_error, weighted_mean
-from pushforward.judge.candidates import Candidate, candidates, flow, gaussian
+from pushforward.judge.baselines import standard_error, weighted_mean
+from pushforward.judge.candidates import Candidate, TrainingRows, candidates, flow, gaussian
+from pushforward.judge.scaling import scaled_by_moments, spread
 from pushforward.judge.split import Split, folds, split_rows
+from pushforward.judge.table_baselines import table_baselines
 from pushforward.models.registry import names as recipe_names
 from pushforward.tables.columns import bounds_warp, fit_columns, inside_edges
-from pushforward.tables.density import TableDensity
+from pushforward.tables.density import TableDensity, event_rows
 from pushforward.tables.inference import infer_schema
 from pushforward.tables.schema import Schema
 
 _FOLDS = 5
 """Parts of a small table that take turns as its hold-out."""
-
-_BASELINE_SHARE = 0.1
-"""Share of the fit's time that the baselines may take."""
 
 _SCORED_ROWS = 20_000
 """Training rows whose mean is reported: enough for an error below 0.02 nats."""
@@ -59,7 +58,11 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class TableFit:
-    """Hold a fitted table: the density, scores that calibrate p-values, and the training card."""
+    """Hold a fitted table: the density, what calibrates p-values, and the training card.
+
+    Calibration scores are log-densities in standard units: where rows differ in which values
+    they have, a column's unit must not change their order.
+    """
 
     model: TableDensity
     calibration: Float[np.ndarray, " m"]
@@ -112,10 +115,11 @@ def fit_table(
             _refit(values, weights, schema, part, best, settings).log_prob(values[rows])
             for part, rows in parts
         ]
-    baselines = _baselines(values, weights, schema, parts, max(seconds, 5.0), rng)
+    baselines = table_baselines(values, weights, schema, parts, max(seconds, 5.0), rng)
     rows = np.concatenate([rows for _, rows in parts])
     held, held_weights = np.concatenate(scores), weights[rows]
-    order = np.argsort(held)
+    unitless = held + best.model.log_scale(values[rows])
+    order = np.argsort(unitless)
     seen = split.train[: min(len(split.train), _SCORED_ROWS)]
     card = {
         "rows": len(values),
@@ -152,14 +156,14 @@ def fit_table(
         },
         "seconds": time.monotonic() - began,
     }
-    return TableFit(best.model, held[order], held_weights[order], card)
+    return TableFit(best.model, unitless[order], held_weights[order], card)
 
 
 def _try_all(
     values: Rows, weights: Weights, schema: Schema, split: Split, settings: Settings
 ) -> list[_Trial]:
     """Fit the Gaussian and each candidate flow."""
-    tried = candidates(settings.model, len(split.train), schema.n_modelled)
+    tried = candidates(settings.model, len(split.train), schema.dim)
     trials = [_try_flow(values, weights, schema, split, each, settings) for each in tried]
     if settings.model in ("auto", "gaussian") or not trials:
         trials.insert(0, _try_gaussian(values, weights, schema, split, settings))
@@ -192,12 +196,11 @@ def _try_flow(
 def _fit_gaussian(
     values: Rows, weights: Weights, schema: Schema, split: Split, settings: Settings
 ) -> TableDensity:
-    scaled = _scaled_by_moments(values[split.train], schema)
-    u = _spread(
-        scaled.standardize(values[split.train]), scaled, np.random.default_rng(settings.seed)
-    )
-    density = gaussian(u, weights[split.train], bounds_warp(scaled))
-    return TableDensity(scaled, density, settings.nodes)
+    train = values[split.train]
+    scaled = scaled_by_moments(train, schema)
+    u = spread(scaled.standardize(train), scaled, np.random.default_rng(settings.seed))
+    rows = TrainingRows(scaled, scaled.codes(train), u, weights[split.train])
+    return TableDensity(scaled, gaussian(rows, bounds_warp(scaled)), settings.nodes)
 
 
 def _fit_flow(
@@ -214,12 +217,14 @@ def _fit_flow(
     net_key, fit_key = jax.random.split(key)
     train_weights = weights[split.train]
     here = infer_schema(values[split.train], schema.names, train_weights, declared=schema)
-    cells, (low, high) = here.cells(), inside_edges(here)
     u = here.standardize(values[split.train])
-    noisy = _spread(u, here, np.random.default_rng(settings.seed))
-    columns = fit_columns(noisy, here, train_weights)
-    here = here.annotated(columns.notes)
-    start = flow(candidate, noisy, train_weights, columns.transform, net_key)
+    noisy = spread(u, here, np.random.default_rng(settings.seed))
+    columns = None
+    if here.valued:
+        fitted_columns = fit_columns(noisy, here, train_weights)
+        here, columns = here.annotated(fitted_columns.notes), fitted_columns.transform
+    rows = TrainingRows(here, here.codes(values[split.train]), noisy, train_weights)
+    start = flow(candidate, rows, columns, net_key)
     checkpoint = settings.checkpoint and settings.checkpoint / f"{candidate.name}.safetensors"
     held = split.validation
     refit = epochs is not None
@@ -228,23 +233,34 @@ def _fit_flow(
         epochs = candidate.max_epochs if chosen is None else chosen
     fitted = fit(
         start,
-        u,
+        event_rows(here, values[split.train], u),
         key=fit_key,
         weights=train_weights,
-        validation=(here.standardize(values[held]), None, weights[held]) if len(held) else 0.0,
+        validation=(_events(here, values[held]), None, weights[held]) if len(held) else 0.0,
         max_epochs=epochs,
         max_time=settings.max_time,
         learning_rate=candidate.learning_rate,
         progress=settings.progress,
-        perturb=TrainingNoise(
-            candidate.dropout,
-            *(jnp.asarray(v, float) for v in ((cells, low, high) if cells.any() else ())),
-        ),
+        perturb=_noise(candidate.dropout, here),
         checkpoint=None if refit else checkpoint,
     )
     if fitted.stopped_by == "interrupt":
         raise KeyboardInterrupt
     return TableDensity(here, fitted.model, settings.nodes), fitted
+
+
+def _events(schema: Schema, values: Rows) -> np.ndarray:
+    return event_rows(schema, values, schema.standardize(values))
+
+
+def _noise(dropout: float, schema: Schema) -> TrainingNoise:
+    """Return the noise of learning: dropout, and recorded values spread over their cells."""
+    cells, (low, high), n_codes = schema.cells(), inside_edges(schema), len(schema.coded)
+    if not cells.any():
+        return TrainingNoise(dropout)
+    ends = ((cells, 0.0), (low, -np.inf), (high, np.inf))
+    padded = (np.concatenate([np.full(n_codes, code), value]) for value, code in ends)
+    return TrainingNoise(dropout, *(jnp.asarray(v, float) for v in padded))
 
 
 def _refit(
@@ -267,76 +283,6 @@ def _cross_splits(n: int, split: Split, rng: np.random.Generator) -> list[tuple[
     return [(Split(train, nothing, rows), rows) for train, rows in zip(others, parts, strict=True)]
 
 
-def _baselines(
-    values: Rows,
-    weights: Weights,
-    schema: Schema,
-    parts: list[tuple[Split, np.ndarray]],
-    seconds: float,
-    rng: np.random.Generator,
-) -> dict[str, dict[str, float] | None]:
-    """Score the baselines on the rows that the model is reported on.
-
-    They learn from dequantized rows, drawn by their weights where these differ, and choose their
-    sizes on the validation rows, or on a tenth of the training rows where there are none.
-    """
-    found: dict[str, list[np.ndarray]] = {}
-    for part, rows in parts:
-        scaled = _scaled_by_moments(values[part.train], schema)
-        train, choose = part.train, part.validation
-        if not len(choose):
-            order = rng.permutation(train)
-            choose, train = np.split(order, [max(1, len(order) // 10)])
-        learn, choose = (
-            _spread(scaled.standardize(values[_by_weight(i, weights, rng)]), scaled, rng)
-            for i in (train, choose)
-        )
-        scores = score_baselines(
-            learn,
-            choose,
-            scaled.standardize(values[rows]),
-            scaled.log_scale,
-            max_time=seconds * _BASELINE_SHARE / len(parts),
-            rng=rng,
-        )
-        for name, log_prob in scores.items():
-            lost = np.full(len(rows), np.nan)
-            found.setdefault(name, []).append(lost if log_prob is None else log_prob)
-    joined = {name: np.concatenate(scores) for name, scores in found.items()}
-    held = weights[np.concatenate([rows for _, rows in parts])]
-    return {
-        name: {"nats": weighted_mean(scores, held), "se": standard_error(scores, held)}
-        if np.isfinite(scores).all()
-        else None
-        for name, scores in joined.items()
-    }
-
-
-def _by_weight(rows: np.ndarray, weights: Weights, rng: np.random.Generator) -> np.ndarray:
-    """Return the rows, or as many drawn by weight where weights differ: peers know no weights."""
-    share = weights[rows]
-    if not len(rows) or (share == share[0]).all():
-        return rows
-    return rng.choice(rows, len(rows), p=share / share.sum())
-
-
-def _scaled_by_moments(train: Rows, schema: Schema) -> Schema:
-    """Return the schema with columns centred and scaled by mean and sd, for linear models.
-
-    Bounded columns stay: next to a bound, only a scale that is centred there tells values apart.
-    """
-    u, free = schema.standardize(train), ~np.isfinite(schema.edges()).any(1)
-    return schema.rescaled(np.where(free, u.mean(0), 0.0), np.where(free, u.std(0), 1.0))
-
-
-def _spread(u: np.ndarray, schema: Schema, rng: np.random.Generator) -> np.ndarray:
-    """Return standardized rows with recorded values spread over their cells, within bounds."""
-    cells = schema.cells()
-    if not cells.any():
-        return u
-    return np.clip(u + cells * rng.uniform(-0.5, 0.5, u.shape), *inside_edges(schema))
-
-
 def _validation_score(model: TableDensity, values: Rows, weights: Weights, split: Split) -> float:
     """Return the mean score that chooses; recorded cells are integrated finely enough to compare.
 
@@ -350,6 +296,7 @@ def _validation_score(model: TableDensity, values: Rows, weights: Weights, split
 
 def _size(trial: _Trial) -> int:
     if trial.candidate is _GAUSSIAN:
-        dim = trial.model.dim
-        return dim + dim * (dim + 1) // 2
+        dim = trial.model.n_latents
+        codes = sum(size - 1 for size in trial.model.schema.sizes)
+        return codes + dim + dim * (dim + 1) // 2
     return count_parameters(trial.model)

@@ -1,4 +1,8 @@
-"""Flow recipes: functions that return a model."""
+"""Flow recipes: functions that return a model.
+
+With `partial=True` features may be absent, marked NaN (`transforms.absent`): for each set of
+absent features the model is a flow of the others.
+"""
 
 from jaxtyping import Array
 
@@ -18,13 +22,14 @@ def realnvp(
     activation: str = "relu",
     residual: bool = False,
     linear: bool = False,
+    partial: bool = False,
     base: Density | None = None,
 ) -> Pushforward:
     """Stack affine coupling layers: each half scales and shifts the other, in turn.
 
     Source dinh2017realnvp
     """
-    net = Net(context_dim, hidden, activation, residual)
+    net = Net(context_dim, hidden, activation, residual, partial=partial)
     return flow(
         dim, affine(layers), net, key=key, layers=layers, coupling=True, linear=linear, base=base
     )
@@ -41,6 +46,7 @@ def maf(
     activation: str = "relu",
     residual: bool = False,
     linear: bool = False,
+    partial: bool = False,
     base: Density | None = None,
 ) -> Pushforward:
     """Stack masked affine autoregressive layers. With one column this is exactly a Gaussian.
@@ -49,7 +55,7 @@ def maf(
 
     Source papamakarios2017maf
     """
-    net = Net(context_dim, hidden, activation, residual, parents)
+    net = Net(context_dim, hidden, activation, residual, parents, partial)
     return flow(
         dim, affine(layers), net, key=key, layers=layers, coupling=False, linear=linear, base=base
     )
@@ -102,6 +108,7 @@ def nsf(
     activation: str = "relu",
     residual: bool = False,
     linear: bool = False,
+    partial: bool = False,
     base: Density | None = None,
 ) -> Pushforward:
     """Stack rational-quadratic spline layers, autoregressive or (`coupling=True`) coupling.
@@ -111,7 +118,7 @@ def nsf(
     Source durkan2019nsf
     """
     template = RationalQuadraticSpline(bins, bound)
-    net = Net(context_dim, hidden, activation, residual, parents)
+    net = Net(context_dim, hidden, activation, residual, parents, partial)
     return flow(
         dim, template, net, key=key, layers=layers, coupling=coupling, linear=linear, base=base
     )

@@ -39,6 +39,7 @@ class Net:
     context_dim, hidden, activation, residual : as of the layers.
     parents : for each feature, the earlier ones it depends on; every layer then keeps the
         features' order, and the whole flow the network's. None for orders that change.
+    partial : whether features may be absent, marked NaN.
     """
 
     context_dim: int
@@ -46,6 +47,7 @@ class Net:
     activation: str
     residual: bool
     parents: tuple[tuple[int, ...], ...] | None = None
+    partial: bool = False
 
     def layer(self, dim: int, template: Transform, coupling: bool, key: Array) -> Transform:
         """Return a coupling or autoregressive layer; one feature alone has nothing to keep."""
@@ -62,6 +64,7 @@ class Net:
             hidden=tuple(self.hidden),
             activation=self.activation,
             residual=self.residual,
+            partial=self.partial,
         )
 
 
@@ -94,10 +97,11 @@ def flow(
         order_key, net_key = jax.random.split(layer_key)
         core = net.layer(dim, template, coupling, net_key)
         core = Invert(core) if inverted else core
-        mixing = [Invert(Triangular(jnp.zeros(dim), jnp.eye(dim)))] if linear else []
+        triangle = Triangular(jnp.zeros(dim), jnp.eye(dim), net.partial)
+        mixing = [Invert(triangle)] if linear else []
         order = [] if net.parents is not None else [mixed(dim, i, coupling, order_key)]
         parts.append(Chain([*mixing, core, *order]))
-    return Pushforward(Scan(parts), StandardNormal(dim) if base is None else base)
+    return Pushforward(Scan(parts), StandardNormal(dim, net.partial) if base is None else base)
 
 
 def mixed(dim: int, layer: int, coupling: bool, key: Array) -> Permute:

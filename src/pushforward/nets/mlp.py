@@ -23,15 +23,15 @@ class Trunk(eqx.Module):
 
     Parameters
     ----------
-    dim, context_dim : sizes of x and c.
+    dim, context_dim : number of x's features, and size of c.
     hidden : widths of the hidden layers.
     activation : name of a.
     residual : add each layer's input to its output (from the second layer, where widths agree).
     degrees : None for a dense net. Otherwise hidden units are spread over these degrees: one of
         degree j is made of the context and of what feature j may depend on.
     parents : for each feature, the earlier ones that it may depend on; all of them by default.
-    copies : inputs per feature, for features that are written as several numbers (an angle as
-        cosine and sine, a category as flags): x is then `(copies · dim, …)`, copy by copy.
+    owners : for each input the feature it belongs to, for features that are written as several
+        numbers (an angle as cosine and sine, a category as flags); one input each by default.
 
     `gates` multiply the hidden units, one array a layer; learning sets them for dropout
     (`fitting.noise.thin`), otherwise there are none.
@@ -48,7 +48,7 @@ class Trunk(eqx.Module):
     residual: bool = eqx.field(static=True)
     degrees: tuple[int, ...] | None = eqx.field(static=True)
     parents: tuple[tuple[int, ...], ...] | None = eqx.field(static=True)
-    copies: int = eqx.field(static=True)
+    owners: tuple[int, ...] = eqx.field(static=True)
 
     def __init__(
         self,
@@ -61,14 +61,15 @@ class Trunk(eqx.Module):
         residual: bool = False,
         degrees: tuple[int, ...] | None = None,
         parents: tuple[tuple[int, ...], ...] | None = None,
-        copies: int = 1,
+        owners: tuple[int, ...] | None = None,
     ):
         if not hidden or min(hidden) < 1:
             raise OptionError(f"hidden={hidden}", "at least one positive width")
-        n_inputs = dim * copies
+        self.owners = tuple(range(dim)) if owners is None else owners
+        n_inputs = len(self.owners)
         sizes = (n_inputs + context_dim, *hidden)
         keys = jax.random.split(key, len(hidden))
-        masks = _masks(n_inputs, hidden, degrees, parents, copies)
+        masks = _masks(self.owners, hidden, degrees, parents)
         joint = _uniform(keys[0], (hidden[0], sizes[0]), masks[0].sum(1) + context_dim)
         self.first = joint[:, :n_inputs]
         self.from_context = joint[:, n_inputs:] if context_dim else None
@@ -82,7 +83,6 @@ class Trunk(eqx.Module):
         self.residual = residual
         self.degrees = degrees
         self.parents = parents
-        self.copies = copies
 
     @property
     def hidden(self) -> tuple[int, ...]:
@@ -126,7 +126,7 @@ class Trunk(eqx.Module):
         """Return the weight matrices with forbidden connections at zero."""
         if self.degrees is None:
             return self.first, self.weights
-        masks = _masks(self.first.shape[1], self.hidden, self.degrees, self.parents, self.copies)
+        masks = _masks(self.owners, self.hidden, self.degrees, self.parents)
         masked = [w * m for w, m in zip((self.first, *self.weights), masks, strict=True)]
         return masked[0], tuple(masked[1:])
 
@@ -152,24 +152,22 @@ def allowed(
 
 
 def _masks(
-    n_inputs: int,
+    owners: tuple[int, ...],
     hidden: tuple[int, ...],
     degrees: tuple[int, ...] | None,
     parents: tuple[tuple[int, ...], ...] | None,
-    copies: int,
 ) -> list[np.ndarray]:
     """Return the mask of each weight matrix; all true for a dense net."""
-    sizes = (n_inputs, *hidden)
+    sizes = (len(owners), *hidden)
     if degrees is None:
         return [np.ones((n_out, n_in), bool) for n_in, n_out in zip(sizes, hidden, strict=False)]
-    dim = n_inputs // copies
+    dim = max((*owners, *degrees)) + 1
     seen = np.tri(dim, k=-1, dtype=bool)
     if parents is not None:
         seen = np.array([[i in group for i in range(dim)] for group in parents])
-    seen = np.tile(seen, copies)
     units = [unit_degrees(degrees, width) for width in hidden]
     between = [allowed(high, low, parents) for low, high in zip(units, units[1:], strict=False)]
-    return [seen[units[0]], *between]
+    return [seen[np.ix_(units[0], np.array(owners, int))], *between]
 
 
 def _uniform(key: Array, shape: tuple[int, int], fan_in: np.ndarray) -> Float[Array, "out in"]:

@@ -29,14 +29,17 @@ def marginals(real: np.ndarray, sampled: np.ndarray, schema: Schema) -> list[dic
     found = []
     for i in schema.modelled:
         column = schema.columns[i]
-        edges = _edges(real[:, i], column.resolution)
+        ours, theirs = (rows[~np.isnan(rows[:, i]), i] for rows in (real, sampled))
+        if not len(ours) or not len(theirs):
+            continue
+        edges = _edges(ours, column.resolution if column.is_valued else 1.0)
         found.append(
             {
                 "name": column.name,
-                "ks": _ks(real[:, i], sampled[:, i]),
+                "ks": _ks(ours, theirs),
                 "edges": edges.tolist(),
-                "real": _shares(real[:, i], edges),
-                "sampled": _shares(sampled[:, i], edges),
+                "real": _shares(ours, edges),
+                "sampled": _shares(theirs, edges),
             }
         )
     found.sort(key=lambda m: -m["ks"])
@@ -48,10 +51,14 @@ def marginals(real: np.ndarray, sampled: np.ndarray, schema: Schema) -> list[dic
 def worst_pairs(real: np.ndarray, sampled: np.ndarray, schema: Schema) -> list[dict[str, Any]]:
     """Return the pairs of columns whose joint law samples match least.
 
-    Measure: half the summed difference of cell shares on an 8 × 8 grid of the real quantiles
-    (total variation of the binned laws; two equal laws give about √(cells/rows)/2).
+    Columns with missing cells are left out. Measure: half the summed difference of cell shares on
+    an 8 × 8 grid of the real quantiles (total variation of the binned laws; two equal laws give
+    about √(cells/rows)/2).
     """
-    order = sorted(schema.modelled, key=lambda i: -_ks(real[:, i], sampled[:, i]))
+    order = [
+        i for i in schema.modelled if np.isfinite([real[:, i].sum(), sampled[:, i].sum()]).all()
+    ]
+    order = sorted(order, key=lambda i: -_ks(real[:, i], sampled[:, i]))
     order = order[:_RANKED_COLUMNS]
     codes = {}
     for i in order:

@@ -9,6 +9,7 @@ from scipy import stats
 from pushforward import __version__
 from pushforward.report.compare import marginals, worst_pairs
 from pushforward.tables.frames import from_frame
+from pushforward.tables.schema import Schema
 
 PICTURED_ROWS = 20_000
 """Rows that pictures and comparisons are made from; odd rows are looked for among all."""
@@ -32,18 +33,17 @@ def findings(estimator: Any, table: Any, seed: int = 0) -> dict[str, Any]:
     A JSON-able document: summary (sentences), card, columns, marginals, pairs, latents,
     calibration, oddest rows, and how they were made.
     """
-    frame = from_frame(table)
+    frame = from_frame(table, estimator.schema_)
     names = frame.names if "feature_names_in_" in vars(estimator) else None
     estimator.schema_.check_names(names, frame.values.shape[1])
     values, schema = frame.values, estimator.schema_
-    scores = estimator.score_samples(table)
-    p_values = estimator.p_values_of(scores)
+    scores, p_values = estimator.scores_and_p_values(table)
     rng = np.random.default_rng(seed)
     chosen = np.sort(rng.permutation(len(values))[:PICTURED_ROWS])
+    real = values[chosen]
     with jax.enable_x64(estimator.float64):
         sampled = estimator.model_.sample(jax.random.key(seed), len(chosen))
-        z = estimator.model_.transform(values[chosen])
-    real = values[chosen]
+        z = estimator.model_.transform(values[chosen]) if schema.valued else real[:, :0]
     found = {
         "pushforward": __version__,
         "seed": seed,
@@ -63,7 +63,7 @@ def findings(estimator: Any, table: Any, seed: int = 0) -> dict[str, Any]:
         "pairs": worst_pairs(real, sampled, schema),
         "latents": _latents(z),
         "calibration": _calibration(z, p_values),
-        "oddest": _oddest(values, scores, p_values, schema.names),
+        "oddest": _oddest(values, scores, p_values, schema),
     }
     found["summary"] = _summary(found)
     return found
@@ -79,8 +79,14 @@ def _latents(z: np.ndarray) -> list[dict[str, Any]]:
             "ks": float(stats.kstest(column, "norm").statistic),
             "quantiles": np.quantile(column, _QUANTILES).tolist(),
         }
-        for j, column in enumerate(z.T)
+        for j, column in enumerate(_there(z))
+        if len(column)
     ]
+
+
+def _there(z: np.ndarray) -> list[np.ndarray]:
+    """Return each latent of the rows that have it."""
+    return [column[~np.isnan(column)] for column in z.T]
 
 
 def _calibration(z: np.ndarray, p_values: np.ndarray) -> dict[str, Any]:
@@ -88,14 +94,14 @@ def _calibration(z: np.ndarray, p_values: np.ndarray) -> dict[str, Any]:
     edges = np.linspace(0, 1, _BINS + 1)
     return {
         "edges": edges.tolist(),
-        "pit": [np.histogram(stats.norm.cdf(column), edges)[0].tolist() for column in z.T],
+        "pit": [np.histogram(stats.norm.cdf(column), edges)[0].tolist() for column in _there(z)],
         "p_values": np.histogram(p_values, edges)[0].tolist(),
         "normal_quantiles": stats.norm.ppf(_QUANTILES).tolist(),
     }
 
 
 def _oddest(
-    values: np.ndarray, scores: np.ndarray, p_values: np.ndarray, names: tuple[str, ...]
+    values: np.ndarray, scores: np.ndarray, p_values: np.ndarray, schema: Schema
 ) -> list[dict[str, Any]]:
     order = np.argsort(np.where(np.isnan(scores), -np.inf, scores), kind="stable")[:_ODDEST]
     return [
@@ -103,7 +109,10 @@ def _oddest(
             "row": int(i),
             "log_prob": float(scores[i]),
             "p_value": float(p_values[i]),
-            "values": dict(zip(names, values[i].tolist(), strict=True)),
+            "values": {
+                column.name: column.shown(value)
+                for column, value in zip(schema.columns, values[i], strict=True)
+            },
         }
         for i in order
     ]

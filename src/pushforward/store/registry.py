@@ -9,6 +9,7 @@ _MODULES = {
     "nets.convolution": ("ConvolutionTrunk",),
     "nets.lipschitz": ("LipschitzNet",),
     "nets.mlp": ("Trunk",),
+    "transforms.absent": ("Present",),
     "transforms.autoregressive": ("MaskedAutoregressive",),
     "transforms.block": ("BlockAutoregressive",),
     "transforms.bounded": (
@@ -107,11 +108,13 @@ _MODULES = {
         "Sort",
     ),
     "transforms.template": ("Heads",),
+    "densities.autoregressive": ("CategoricalAutoregressive",),
     "densities.discrete": (
         "DiscreteFlow",
         "ModularShift",
     ),
     "densities.logistic": ("Logistic",),
+    "densities.mixed": ("Mixed",),
     "densities.mixture": ("Mixture",),
     "densities.numpyro": ("NumPyroDensity",),
     "densities.ordered": (

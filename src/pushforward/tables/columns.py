@@ -8,6 +8,7 @@ from scipy.stats import norm
 
 from pushforward.core.numerics import MIN_SCALE
 from pushforward.tables.schema import Schema
+from pushforward.transforms.absent import Present
 from pushforward.transforms.compose import Chain, Frozen
 from pushforward.transforms.elementwise import Affine
 from pushforward.transforms.marginal import MarginalSpline, Warp
@@ -60,7 +61,8 @@ def fit_columns(
 
     Parameters
     ----------
-    u : standardized training rows; recorded values already spread over their cells.
+    u : standardized training rows, NaN where one has no value; recorded values already spread
+        over their cells.
     schema : says which columns are bounded, and where.
     weights : one weight per row.
     """
@@ -72,23 +74,27 @@ def fit_columns(
     kinds = _warp_kinds(edges, "arcsinh")
     moments, knots, notes = [], [], []
     for j, kind in enumerate(kinds):
-        warped = _warp(u[:, j], kind, *edges[j])
-        mean = np.average(warped, weights=weights)
-        sd = np.sqrt(np.average((warped - mean) ** 2, weights=weights))
+        there = ~np.isnan(u[:, j])
+        warped, own = _warp(u[there, j], kind, *edges[j]), weights[there]
+        mean = np.average(warped, weights=own) if own.any() else 0.0
+        sd = np.sqrt(np.average((warped - mean) ** 2, weights=own)) if own.any() else 0.0
         sd = max(sd, _MIN_SD) if sd > 0 else 1.0
-        best = _choose_knots((warped - mean) / sd, weights)
+        best = _choose_knots((warped - mean) / sd, own) if own.any() else None
         moments.append((mean, sd))
         knots.append(best if best is not None else _IDENTITY)
         notes.append(kind if best is None else f"{kind}, {len(best[0])}-knot quantile spline")
     mean, sd = np.array(moments).T
     chain = Chain([MarginalSpline(knots), Affine(mean, sd), _warp_of(kinds, edges)])
-    return FittedColumns(Frozen(chain), tuple(notes))
+    return FittedColumns(Frozen(Present(chain) if schema.is_partial else chain), tuple(notes))
 
 
-def bounds_warp(schema: Schema) -> Warp | None:
+def bounds_warp(schema: Schema) -> Warp | Present | None:
     """Return the warp that keeps bounded columns inside and leaves the others; None if none is."""
     edges = schema.edges()
-    return _warp_of(_warp_kinds(edges, "identity"), edges) if np.isfinite(edges).any() else None
+    if not np.isfinite(edges).any():
+        return None
+    warp = _warp_of(_warp_kinds(edges, "identity"), edges)
+    return Present(warp) if schema.is_partial else warp
 
 
 def inside_edges(schema: Schema) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from pushforward.core.bases import Density
 from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence, weakest
+from pushforward.densities.mixed import Mixed
 from pushforward.densities.pushforward import Pushforward
 from pushforward.tables.schema import Schema
 
@@ -30,7 +31,8 @@ class TableDensity(eqx.Module):
     Parameters
     ----------
     schema : the columns.
-    density : a density over the standardized columns that vary.
+    density : a density over events: the codes of the coded columns, then the standardized values
+        of the valued ones (`Schema`); a `Mixed` where there are codes.
     nodes : K, nodes of the quadrature over the cell of all gridded columns jointly.
 
     Cost O(nodes) density evaluations a row. Source theis2016note
@@ -43,10 +45,10 @@ class TableDensity(eqx.Module):
     def __check_init__(self) -> None:
         if self.nodes < 1:
             raise OptionError(f"nodes={self.nodes}", "at least 1")
-        if self.density.dim != self.schema.n_modelled:
+        if self.density.dim != self.schema.dim:
             raise ShapeError(
                 f"a density of dim {self.density.dim}",
-                f"dim {self.schema.n_modelled}, the columns that vary",
+                f"dim {self.schema.dim}, the codes and values of the columns that vary",
             )
 
     @property
@@ -65,51 +67,77 @@ class TableDensity(eqx.Module):
         ------
         DataError : a value is off its column's grid (named by column and row).
         """
-        self.schema.check_grid(values)
+        self.schema.check_cells(values)
         u = self.schema.standardize(values)
+        events = event_rows(self.schema, values, u)
         offsets = self._offsets()
         total = np.full(len(u), -np.inf)
         for offset in offsets:
-            total = np.logaddexp(total, _in_blocks(_log_prob, self.density, u + offset))
-        out = total - np.log(len(offsets)) - self.schema.log_scale
+            moved = events.copy()
+            moved[:, len(self.schema.coded) :] += offset
+            total = np.logaddexp(total, _in_blocks(_log_prob, self.density, moved))
+        out = total - np.log(len(offsets)) - self.schema.log_scale(u)
         for i, column in enumerate(self.schema.columns):
-            if column.constant is not None:
-                out[values[:, i] != column.constant] = -np.inf
+            if column.kind == "constant":
+                same = np.isnan(values[:, i]) if column.missing else values[:, i] == column.constant
+                out[~same] = -np.inf
         return out
 
+    def log_scale(self, values: Values) -> Float[np.ndarray, " n"]:
+        """Return what log p gains in standard units: Σ log scale over the values of each row."""
+        return self.schema.log_scale(self.schema.standardize(values))
+
     def sample(self, key: Array, n: int) -> Values:
-        """Draw full rows: gridded columns on their grid, constant columns put back."""
+        """Draw full rows: gridded columns on their grid, codes and constants put back."""
         blocks = [
             np.asarray(_sample(self.density, jax.random.fold_in(key, i)), np.float64)
             for i in range(-(-n // BLOCK))
         ]
-        u = np.concatenate([np.empty((0, self.dim)), *blocks])[:n]
-        return self.schema.restore(u)
+        events = np.concatenate([np.empty((0, self.dim)), *blocks])[:n]
+        codes, u = np.split(events, [len(self.schema.coded)], axis=1)
+        return self.schema.restore(u, codes)
+
+    @property
+    def n_latents(self) -> int:
+        return len(self.schema.valued)
 
     def transform(self, values: Values) -> Float[np.ndarray, "n dim"]:
-        """Return the latent z of full rows; a recorded value stands at the middle of its cell."""
-        self.schema.check_grid(values)
-        return _in_blocks(_inverse, self._flow(), self.schema.standardize(values))
+        """Return the latents z of rows' values; a recorded value stands at its cell's middle.
 
-    def inverse_transform(self, z: Float[np.ndarray, "n dim"]) -> Values:
+        One per valued column, given the row's codes; NaN where the row has no value.
+        """
+        self.schema.check_cells(values)
+        events = event_rows(self.schema, values, self.schema.standardize(values))
+        if isinstance(self.density, Mixed):
+            return _in_blocks(_latents, self.density, events)
+        return _in_blocks(_inverse, self._flow(), events)
+
+    def inverse_transform(self, z: Float[np.ndarray, "n v"]) -> Values:
         """Return the full rows of latents; gridded columns are rounded to their grid."""
-        if z.shape[1] != self.dim:
-            raise ShapeError(f"latents of {z.shape[1]} columns", f"{self.dim} columns")
+        if z.shape[1] != self.n_latents:
+            raise ShapeError(f"latents of {z.shape[1]} columns", f"{self.n_latents} columns")
         return self.schema.restore(_in_blocks(_forward, self._flow(), z))
 
     def _flow(self) -> Pushforward:
+        if isinstance(self.density, Mixed):
+            coded = ", ".join(self.schema.columns[i].name for i in self.schema.coded)
+            raise OptionError(
+                "latents of a table with categories, single values or missing cells",
+                "a table of values alone",
+                f"latents do not hold {coded}; use sample",
+            )
         if not isinstance(self.density, Pushforward):
             raise OptionError(
                 f"the latent of a {type(self.density).__name__}", "a flow: a Pushforward"
             )
         return self.density
 
-    def _offsets(self) -> Float[np.ndarray, "nodes dim"]:
+    def _offsets(self) -> Float[np.ndarray, "nodes v"]:
         """Return the nodes: a lattice in the unit cell, centred, scaled to the columns' cells."""
         cells = self.schema.cells()
         gridded = np.flatnonzero(cells)
         if not len(gridded) or self.nodes == 1:
-            return np.zeros((1, self.dim))
+            return np.zeros((1, len(cells)))
         count = np.arange(self.nodes)[:, None]
         # First axis evenly spaced; the others advance by powers of the generalized golden ratio
         # (the root of g^(d+1) = g + 1), whose multiples spread evenly over the unit cube.
@@ -118,9 +146,16 @@ class TableDensity(eqx.Module):
         unit = np.concatenate(
             [(count + 0.5) / self.nodes, (0.5 + (count - (self.nodes - 1) / 2) * steps) % 1.0], 1
         )
-        offsets = np.zeros((self.nodes, self.dim))
+        offsets = np.zeros((self.nodes, len(cells)))
         offsets[:, gridded] = (unit - 0.5) * cells[gridded]
         return offsets
+
+
+def event_rows(
+    schema: Schema, values: Values, u: Float[np.ndarray, "n v"]
+) -> Float[np.ndarray, "n dim"]:
+    """Return the events of full rows and their standardized values: zero where none is there."""
+    return np.concatenate([schema.codes(values), np.nan_to_num(u, nan=0.0)], 1)
 
 
 def _golden(dim: int) -> float:
@@ -156,6 +191,11 @@ def _sample(density: Density, key: Array) -> Array:
 @eqx.filter_jit
 def _inverse(flow: Pushforward, u: Array) -> Array:
     return flow.transform.inverse(u.T)[0].T
+
+
+@eqx.filter_jit
+def _latents(density: Mixed, events: Array) -> Array:
+    return density.latents(events.T).T
 
 
 @eqx.filter_jit

@@ -1,6 +1,7 @@
 """Any table in memory in, the same kind out: pandas, polars, Arrow, numpy."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import narwhals as nw
@@ -8,29 +9,51 @@ import numpy as np
 import scipy.sparse
 from jaxtyping import Float
 
-from pushforward.core.errors import DataError
-from pushforward.tables.schema import Schema
+from pushforward.core.errors import CellTypeError, DataError
+from pushforward.tables.schema import Column, Schema
+from pushforward.tables.sources import Source
 
 _MAX_DECIMALS = 6
 
 _MAX_WHOLE = 2**53
 
+_STRAY = 0.5
+"""A column of texts most of which are numbers holds stray cells, not categories."""
+
+_MAX_INTEGER = 2**62
+"""Sampled whole numbers beyond this stay floating: int64 has no room."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Frame:
-    """Hold a table's numbers, its names and its library's name (none for a plain array)."""
+    """Hold a table as numbers: missing cells are NaN, texts are places in their column's list.
+
+    Parameters
+    ----------
+    values : the cells.
+    names : the columns' names; none for a plain array.
+    backend : its library's name; none for a plain array.
+    sources : what kind of column each comes from.
+    """
 
     values: Float[np.ndarray, "n columns"]
     names: tuple[str, ...] | None
     backend: Any
+    sources: tuple[Source, ...]
 
 
-def from_frame(table: Any) -> Frame:
-    """Read a frame or array as float64; refuse text, missing values and infinities by place.
+def from_frame(table: Any, schema: Schema | None = None) -> Frame:
+    """Read a frame or array as float64; refuse infinities and other types by place.
+
+    Parameters
+    ----------
+    table : pandas, polars or Arrow frame, or an array.
+    schema : columns whose lists of texts are to be used; others are −1. Found by name, or by
+        place in a plain array; without, each column's own texts are listed in order.
 
     Raises
     ------
-    DataError : names repeat, a column is not numeric, or a cell is missing or infinite.
+    DataError : names repeat, a column is of a type without numbers or texts, a cell is infinite.
     """
     try:
         frame = nw.from_native(table, eager_only=True, pass_through=True)
@@ -38,30 +61,37 @@ def from_frame(table: Any) -> Frame:
         raise DataError("column names that repeat", "a name of its own per column") from error
     if isinstance(frame, nw.DataFrame):
         names = tuple(str(name) for name in frame.columns)
-        columns = [_column(series, str(series.name)) for series in frame.iter_columns()]
-        values = np.stack(columns, 1) if columns else np.empty((len(frame), 0))
+        known = {} if schema is None else {column.name: column for column in schema.columns}
+        found = [
+            _column(series, str(series.name), known.get(str(series.name)))
+            for series in frame.iter_columns()
+        ]
+        n = len(frame)
     else:
-        names, values = None, _array(table)
+        names, (found, n) = None, _array(table, schema)
+    values = np.stack([v for v, _ in found], 1) if found else np.empty((n, 0))
     if values.shape[1] == 0:
         raise DataError(
             f"a table without columns: 0 feature(s) (shape={values.shape}) while a minimum of 1 "
             "is required.",
-            "at least one numeric column",
+            "at least one column",
         )
-    _check_cells(values, names)
+    _check_finite(values, names)
     backend = nw.get_native_namespace(table).__name__ if names else None
-    return Frame(values, names, backend)
+    return Frame(values, names, backend, tuple(source for _, source in found))
 
 
 def to_frame(values: Float[np.ndarray, "n columns"], schema: Schema, backend: Any) -> Any:
-    """Return rows as a frame of that library (or a plain array); whole numbers as integers."""
+    """Return rows as a frame of that library (or a plain array), each column as it came in."""
     if backend is None:
-        return values
-    data = {
-        column.name: _as_integers(values[:, i]) if column.kind == "integer" else values[:, i]
-        for i, column in enumerate(schema.columns)
-    }
-    return nw.from_dict(data, backend=backend).to_native()
+        if not any(column.categories for column in schema.columns):
+            return values
+        columns = [_texts(values[:, i], column) for i, column in enumerate(schema.columns)]
+        return np.stack([np.asarray(column, object) for column in columns], 1)
+    first, *others = [
+        _series(values[:, i], column, backend) for i, column in enumerate(schema.columns)
+    ]
+    return first.to_frame().with_columns(*others).to_native()
 
 
 def matrix_to_frame(values: np.ndarray, names: tuple[str, ...], table: Any, backend: Any) -> Any:
@@ -76,33 +106,167 @@ def matrix_to_frame(values: np.ndarray, names: tuple[str, ...], table: Any, back
     return native
 
 
-def _as_integers(column: np.ndarray) -> np.ndarray:
-    whole = np.isfinite(column).all() and np.abs(column).max(initial=0) < 2**62
-    return column.astype(np.int64) if whole else column
+def _series(values: np.ndarray, column: Column, backend: Any) -> nw.Series:
+    """Return a column's cells as a series of the type they came in."""
+    lost = np.isnan(values)
+    if column.categories:
+        dtype = nw.String()
+        if column.dtype.startswith("Categorical"):
+            dtype = nw.Categorical()
+        elif column.dtype.startswith("Enum"):
+            dtype = nw.Enum(column.categories)
+        cells: Any = _texts(values, column)
+    elif column.dtype.startswith("Date"):
+        unit, per = ("D", 1.0) if column.dtype == "Date" else ("us", 1e6)
+        steps = np.round(np.where(lost, 0.0, values) * per).astype(np.int64)
+        times = np.where(lost, np.datetime64("NaT"), steps.astype(f"datetime64[{unit}]"))
+        dtype = nw.Date() if unit == "D" else nw.Datetime("us")
+        cells = [None if gone else time for gone, time in zip(lost, times.tolist(), strict=True)]
+    elif column.kind == "boolean":
+        dtype = nw.Boolean()
+        cells = [None if gone else v != 0 for gone, v in zip(lost, values, strict=True)]
+    elif _is_whole(column) and np.abs(values[~lost]).max(initial=0) < _MAX_INTEGER:
+        if not lost.any():
+            return nw.new_series(column.name, values.astype(np.int64), nw.Int64(), backend=backend)
+        dtype = nw.Int64()
+        cells = [None if gone else int(v) for gone, v in zip(lost, values, strict=True)]
+    else:
+        dtype = nw.Float32() if column.dtype == "Float32" else nw.Float64()
+        if not lost.any() or backend == "pandas":
+            return nw.new_series(column.name, values, dtype, backend=backend)
+        cells = [None if gone else v for gone, v in zip(lost, values.tolist(), strict=True)]
+    if backend == "pandas" and lost.any() and dtype in (nw.Int64(), nw.Boolean()):
+        import pandas as pd
+
+        name = "Int64" if dtype == nw.Int64() else "boolean"
+        return nw.from_native(pd.Series(cells, name=column.name, dtype=name), series_only=True)
+    return nw.new_series(column.name, cells, dtype, backend=backend)
 
 
-def _column(series: nw.Series, name: str) -> np.ndarray:
-    if not (series.dtype.is_numeric() or series.dtype == nw.Boolean):
-        row, value = _first_text(series.to_list())
+def _is_whole(column: Column) -> bool:
+    """Tell whether cells are whole numbers that came in as such."""
+    levels = np.array(column.atoms)
+    if column.kind == "ordinal":
+        return "Int" in column.dtype and bool((levels == np.round(levels)).all())
+    return column.kind == "integer" and not column.dtype.startswith("Float")
+
+
+def _texts(values: np.ndarray, column: Column) -> list[Any]:
+    if not column.categories:
+        return values.tolist()
+    return [None if np.isnan(v) else column.categories[int(v)] for v in values]
+
+
+def _column(series: nw.Series, name: str, known: Column | None) -> tuple[np.ndarray, Source]:
+    """Return a series' cells as float64, and what they come from."""
+    dtype = series.dtype
+    if known is not None and known.categories and dtype.is_numeric():
+        return _coded([_as_text(cell) for cell in series.to_list()], "String", known.categories)
+    if dtype == nw.String or dtype == nw.Categorical or dtype == nw.Enum:
+        if known is not None and not known.categories and not series.is_null().all():
+            row, cell = next((i, v) for i, v in enumerate(series.to_list()) if v is not None)
+            raise DataError(
+                f"column {name!r}, row {row}: {cell!r}",
+                f"numbers, as in the table the model was fitted on ({known.kind})",
+            )
+        return _coded(series.to_list(), str(dtype), _categories(series, known, name))
+    if dtype == nw.Boolean:
+        return _floats(series), Source(str(dtype), is_boolean=True)
+    if dtype == nw.Date or dtype == nw.Datetime:
+        return _times(series), Source(str(dtype).split("(")[0])
+    if dtype.is_numeric() or series.is_null().all():
+        values = series.to_numpy()
+        _check_whole(values, f"column {name!r}")
+        wide = exact_decimals(values) if values.dtype == np.float32 else _floats(series)
+        return wide, Source(str(dtype))
+    if dtype == nw.Object:
+        return _objects(series.to_list(), name, known)
+    row, value = next(((i, v) for i, v in enumerate(series.to_list()) if v is not None), (0, None))
+    raise DataError(
+        f"column {name!r} holds {dtype} (row {row}: {value!r})",
+        "numbers, texts, true and false, or dates",
+        "drop the column (--drop) or turn it into one of these first",
+    )
+
+
+def _as_text(number: Any) -> str | None:
+    """Return a number as the text that it would be among texts."""
+    if number is None or number != number:
+        return None
+    return str(int(number)) if number == int(number) else str(number)
+
+
+def _floats(series: nw.Series) -> np.ndarray:
+    missing = series.is_null().to_numpy()
+    values = np.asarray(series.cast(nw.Float64()).to_numpy(), np.float64)
+    return np.where(missing, np.nan, values)
+
+
+def _times(series: nw.Series) -> np.ndarray:
+    """Return days (dates) or seconds since 1970."""
+    missing = series.is_null().to_numpy()
+    times = series.to_numpy().astype("datetime64[us]").astype(np.int64)
+    per = 86_400e6 if series.dtype == nw.Date else 1e6
+    return np.where(missing, np.nan, times / per)
+
+
+def _categories(series: nw.Series, known: Column | None, name: str) -> tuple[str, ...]:
+    if known is not None:
+        return known.categories
+    dtype = series.dtype
+    if isinstance(dtype, nw.Enum):
+        return tuple(map(str, dtype.categories))
+    if dtype == nw.Categorical and series.implementation.is_pandas():
+        return tuple(map(str, series.to_native().cat.categories))
+    texts = [cell for cell in series.to_list() if isinstance(cell, str)]
+    return tuple(sorted(set(texts))) if dtype == nw.Categorical else _listed(texts, name)
+
+
+def _listed(texts: list[str], name: str) -> tuple[str, ...]:
+    """Return the different texts in order; refuse a column of numbers with a few texts in it."""
+    numbers = {text: _is_number(text) for text in set(texts)}
+    share = sum(numbers[text] for text in texts) / max(len(texts), 1)
+    if _STRAY < share < 1:
+        first = next(text for text in texts if not numbers[text])
         raise DataError(
-            f"column {name!r} holds {series.dtype} (row {row}: {value!r})",
-            "numbers",
-            "drop the column (--drop) or turn it into numbers first",
+            f"column {name!r}: {first!r} among numbers ({1 - share:.2%} of its cells are texts)",
+            "numbers, or texts, in the whole column",
+            "correct these cells or leave them empty, or drop the column (--drop)",
         )
-    missing = series.is_null()
-    if missing.any():
-        row = int(np.argmax(missing.to_numpy()))
-        raise DataError(
-            f"column {name!r}, row {row}: a missing value ({missing.sum()} in the column)",
-            "no missing values",
-            "drop or fill these rows first",
-        )
-    values = series.to_numpy()
-    _check_whole(values, f"column {name!r}")
-    return exact_decimals(values) if values.dtype == np.float32 else values.astype(np.float64)
+    return tuple(sorted(numbers))
 
 
-def _array(table: Any) -> np.ndarray:
+def _coded(
+    cells: Sequence[Any], dtype: str, categories: tuple[str, ...]
+) -> tuple[np.ndarray, Source]:
+    place = {text: float(i) for i, text in enumerate(categories)}
+    codes = [
+        np.nan if cell is None or cell != cell else place.get(str(cell), -1.0) for cell in cells
+    ]
+    return np.array(codes, float), Source(dtype, categories=categories)
+
+
+def _objects(cells: list[Any], name: str, known: Column | None) -> tuple[np.ndarray, Source]:
+    """Read a column of Python objects: all texts, all true or false, or all numbers."""
+    there = [cell for cell in cells if cell is not None and cell == cell]
+    if there and all(isinstance(cell, str) for cell in there):
+        found = _listed(there, name) if known is None else known.categories
+        return _coded(cells, "String", found)
+    if there and all(isinstance(cell, bool | np.bool_) for cell in there):
+        values = [np.nan if cell is None or cell != cell else float(cell) for cell in cells]
+        return np.array(values), Source("Boolean", is_boolean=True)
+    for row, cell in enumerate(cells):
+        if cell is not None and not _is_number(cell):
+            given = f"column {name!r}, row {row}: {cell!r} among other kinds of values"
+            fix = "turn the column into one kind first, or drop it (--drop)"
+            if isinstance(cell, str):
+                raise DataError(given, "numbers, or texts, in the whole column", fix)
+            raise CellTypeError(given, "argument must be a string or a real number", fix)
+    values = np.array([np.nan if cell is None else float(cell) for cell in cells])
+    return values, Source("Object")
+
+
+def _array(table: Any, schema: Schema | None) -> tuple[list[tuple[np.ndarray, Source]], int]:
     if scipy.sparse.issparse(table):
         raise DataError("a sparse matrix", "a dense array", "call .toarray() if it fits in memory")
     array = np.asarray(table)
@@ -118,26 +282,20 @@ def _array(table: Any) -> np.ndarray:
         )
     if array.ndim != 2:
         raise DataError(f"an array of shape {array.shape}", "rows: shape (n, columns)")
-    try:
-        if array.dtype == np.float32:
-            return exact_decimals(array)
+    if array.dtype.kind in "OUS":
+        columns = schema.columns if schema else (None,) * array.shape[1]
+        return [
+            _objects(array[:, j].tolist(), str(j), columns[j] if j < len(columns) else None)
+            for j in range(array.shape[1])
+        ], len(array)
+    if array.dtype == np.float32:
+        wide = exact_decimals(array)
+    else:
+        for j in range(array.shape[1]):
+            _check_whole(array[:, j], f"column {j}")
         wide = array.astype(np.float64)
-    except ValueError as error:
-        texts = ((j, *_first_text(array[:, j].tolist())) for j in range(array.shape[1]))
-        column, row, value = min(texts, key=lambda found: _is_number(found[2]))
-        place = f"column {column}, row {row}: {value!r}"
-        raise DataError(f"an array of {array.dtype}: {place} ({error})", "numbers") from error
-    for j in range(array.shape[1]):
-        _check_whole(array[:, j], f"column {j}")
-    return wide
-
-
-def _first_text(values: list[Any]) -> tuple[int, Any]:
-    """Return the place and value of the first cell that no number can be read from."""
-    for row, value in enumerate(values):
-        if not _is_number(value):
-            return row, value
-    return 0, values[0] if values else None
+    source = Source(is_boolean=array.dtype.kind == "b")
+    return [(wide[:, j], source) for j in range(array.shape[1])], len(array)
 
 
 def _check_whole(values: np.ndarray, place: str) -> None:
@@ -176,14 +334,13 @@ def exact_decimals(values: np.ndarray) -> np.ndarray:
     return wide
 
 
-def _check_cells(values: np.ndarray, names: tuple[str, ...] | None) -> None:
-    bad = ~np.isfinite(values)
+def _check_finite(values: np.ndarray, names: tuple[str, ...] | None) -> None:
+    bad = np.isinf(values)
     if bad.any():
         row, column = (int(i) for i in np.argwhere(bad)[0])
         name = repr(names[column]) if names else str(column)
-        kind = "NaN, a missing value" if np.isnan(values[row, column]) else "inf, infinity"
         raise DataError(
-            f"column {name}, row {row}: {kind} ({bad.sum()} such cells)",
-            "finite numbers",
-            "drop or fill these rows first",
+            f"column {name}, row {row}: inf, infinity ({bad.sum()} such cells)",
+            "finite numbers, or cells marked as missing",
+            "correct these cells first",
         )

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 from pushforward.core.errors import DataError, OptionError
-from pushforward.tables.schema import FAR, Column, Schema, on_grid
+from pushforward.tables.schema import FAR, VALUED, Column, Schema, on_grid
+from pushforward.tables.sources import Source
 
 _GRIDS = (0.5, 0.25, 0.1, 0.05, 0.01, 0.001, 1e-4, 1e-5, 1e-6)
 
@@ -18,6 +19,24 @@ _NEGLIGIBLE = 1e-6
 
 _MAX_STEPS = 1e12
 """Beyond this many steps from zero float64 cannot tell a grid from chance."""
+
+_LEVEL_ROWS = 20
+"""Rows from which on a column of two values is one of levels: fewer may just be few rows."""
+
+_ATOM_ROWS, _ATOM_SHARE, _ATOM_EXCESS = 10, 0.01, 5.0
+"""What makes a value an atom: rows, share of all, and rows in units of its neighbours'."""
+
+_FEW_LEVELS, _ROWS_PER_LEVEL = 50, 100
+"""So few different values, with so many rows each, are learned value by value."""
+
+_TOLD = 4
+"""Single values named in a column's reason."""
+
+_MOST_CATEGORIES, _KEY_SHARE = 50, 0.5
+"""More texts than that, in more than half of the rows, are a key."""
+
+_MAX_CATEGORIES = 1000
+"""Each is an input and an output of the nets."""
 
 _BULK = 0.99
 """Share of the values that must lie within those steps: a stray 1e30 does not hide a grid."""
@@ -30,6 +49,7 @@ def infer_schema(
     values: Values,
     names: tuple[str, ...],
     weights: Weights | None = None,
+    sources: tuple[Source, ...] | None = None,
     declared: Schema | Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Schema:
     """Read each column's kind and resolution off its values, and a robust centre and scale.
@@ -39,8 +59,9 @@ def infer_schema(
     values : the table, float64.
     names : its column names.
     weights : weights of the rows; one of weight zero says nothing.
+    sources : what kind of column each comes from; plain numbers by default.
     declared : a schema whose kinds, resolutions and bounds are taken as they are; or a dict
-        column → {"kind", "resolution", "low", "high"} that overrides what is found.
+        column → {"kind", "resolution", "low", "high", "atoms"} that overrides what is found.
 
     Raises
     ------
@@ -49,24 +70,31 @@ def infer_schema(
     """
     _check_table(values, names)
     weights = np.ones(len(values)) if weights is None else weights
-    counts = weights > 0  # rows that do not: each stands in as the first that does
-    values = np.where(counts[:, None], values, values[np.argmax(counts)])
+    sources = (Source(),) * len(names) if sources is None else sources
+    counts = weights > 0
+    seen, own = values[counts], weights[counts]
     if isinstance(declared, Schema):
         declared.check_names(names, len(names))
         found = declared.columns
     else:
         found = tuple(
-            _override(_infer(values[:, i], weights, name), (declared or {}).get(name, {}))
-            for i, name in enumerate(names)
+            _override(
+                _infer(seen[:, i], own, name, source),
+                (declared or {}).get(name, {}),
+                seen[:, i],
+            )
+            for i, (name, source) in enumerate(zip(names, sources, strict=True))
         )
         unknown = set(declared or {}) - set(names)
         if unknown:
             raise OptionError(f"declared columns {sorted(unknown)}", f"among {', '.join(names)}")
     if all(column.kind == "constant" for column in found):
         raise DataError("a table in which no column varies", "at least one column with two values")
-    columns = tuple(_scaled(c, values[:, i], weights) for i, c in enumerate(found))
+    columns = tuple(_scaled(c, seen[:, i], own) for i, c in enumerate(found))
     schema = Schema(columns)
-    schema.check_grid(values)
+    # Rows of no weight stay in their places, each as the first that counts, for places' sake.
+    values = np.where(counts[:, None], values, seen[0])
+    schema.check_cells(values)
     for i, column in enumerate(columns):
         _check_bounds(column, values[:, i])
     return schema
@@ -80,7 +108,86 @@ def _check_table(values: Values, names: tuple[str, ...]) -> None:
         raise DataError(f"{len(values)} rows (n_samples = {len(values)})", "at least two")
 
 
-def _infer(v: np.ndarray, weights: Weights, name: str) -> Column:
+def _infer(v: np.ndarray, weights: Weights, name: str, source: Source) -> Column:
+    missing = np.isnan(v)
+    column = _infer_known(v[~missing], weights[~missing], name, source, len(v))
+    if not missing.any():
+        return dataclasses.replace(column, dtype=source.dtype)
+    reason = f"{column.reason}; {missing.mean():.1%} missing"
+    if column.kind == "constant" and column.constant is not None:
+        kind = "categorical" if column.categories else "ordinal"
+        atoms = () if column.categories else (column.constant,)
+        column = dataclasses.replace(column, kind=kind, atoms=atoms, constant=None)
+    return dataclasses.replace(column, missing=True, dtype=source.dtype, reason=reason)
+
+
+def _infer_known(v: np.ndarray, weights: Weights, name: str, source: Source, n: int) -> Column:
+    """Infer from the cells that are there, of n in all."""
+    if not len(v):
+        return Column(name, "constant", reason="every cell is missing")
+    if source.categories is not None:
+        return _infer_categories(v, name, source.categories, n)
+    if (v == v[0]).all():
+        return Column(name, "constant", constant=float(v[0]), reason="one value only")
+    if source.is_boolean:
+        return Column(name, "boolean", atoms=(0.0, 1.0), reason="true or false")
+    levels = np.unique(v)
+    if len(levels) == 2 and len(v) >= _LEVEL_ROWS:
+        return Column(name, "ordinal", atoms=tuple(levels.tolist()), reason="two values only")
+    atoms = _atoms(v, levels)
+    rest = ~np.isin(v, atoms)
+    column = _infer_values(v[rest], weights[rest], name) if rest.any() else None
+    if column is None or column.kind == "constant":
+        listed = tuple(levels.tolist())
+        return Column(name, "ordinal", atoms=listed, reason=f"{len(listed)} values only")
+    if not atoms:
+        return column
+    shares = [(v == atom).mean() for atom in atoms[:_TOLD]]
+    told = ", ".join(f"{a:g} ({share:.1%})" for a, share in zip(atoms, shares, strict=False))
+    told += f" and {len(atoms) - _TOLD} more" if len(atoms) > _TOLD else ""
+    return dataclasses.replace(column, atoms=atoms, reason=f"{column.reason}; repeated: {told}")
+
+
+def _infer_categories(v: np.ndarray, name: str, categories: tuple[str, ...], n: int) -> Column:
+    seen = len(np.unique(v))
+    if seen > _MOST_CATEGORIES and seen > _KEY_SHARE * n:
+        raise DataError(
+            f"column {name!r}: {seen} different texts in {n} rows, which looks like a key",
+            "categories that repeat",
+            f"leave the column out (--drop {name})",
+        )
+    if seen > _MAX_CATEGORIES:
+        raise DataError(
+            f"column {name!r}: {seen} categories",
+            f"at most {_MAX_CATEGORIES}",
+            f"merge the rare ones, or leave the column out (--drop {name})",
+        )
+    if len(categories) == 1:
+        return Column(name, "constant", constant=0.0, categories=categories, reason="one text only")
+    reason = f"text, {len(categories)} categories"
+    return Column(name, "categorical", categories=categories, reason=reason)
+
+
+def _atoms(v: np.ndarray, levels: np.ndarray) -> tuple[float, ...]:
+    """Return the values that have a probability of their own rather than a density.
+
+    All have a share of at least 1 %, and ten rows. Where there are few levels with many rows each
+    these are all such values; elsewhere those with five times the rows of each of the three
+    nearest values on either side (towards an end there may be none: a cap, a sentinel).
+    """
+    counts = np.unique(v, return_counts=True)[1]
+    common = np.flatnonzero((counts >= _ATOM_ROWS) & (counts >= _ATOM_SHARE * len(v)))
+    if len(levels) <= min(_FEW_LEVELS, len(v) / _ROWS_PER_LEVEL):
+        return tuple(levels[common].tolist())
+    found = []
+    for k in common:
+        near = np.concatenate([counts[max(0, k - 3) : k], counts[k + 1 : k + 4]])
+        if counts[k] >= _ATOM_EXCESS * near.max(initial=1):
+            found.append(float(levels[k]))
+    return tuple(found)
+
+
+def _infer_values(v: np.ndarray, weights: Weights, name: str) -> Column:
     if (v == v[0]).all():
         return Column(name, "constant", constant=float(v[0]), reason="one value only")
     spread = _robust_scale(v, weights)
@@ -102,8 +209,8 @@ def _is_grid(v: np.ndarray, grid: float) -> bool:
     return bool(on_grid(v, grid).all() and np.ptp(np.round(v / grid)) > 0)
 
 
-def _override(column: Column, given: Any) -> Column:
-    allowed = {"kind", "resolution", "low", "high"}
+def _override(column: Column, given: Any, v: np.ndarray) -> Column:
+    allowed = {"kind", "resolution", "low", "high", "atoms"}
     if not isinstance(given, Mapping):
         raise OptionError(
             f"column {column.name!r} declared as {given!r}", f"entries {', '.join(sorted(allowed))}"
@@ -116,22 +223,49 @@ def _override(column: Column, given: Any) -> Column:
     for entry in ("resolution", "low", "high"):
         if not isinstance(given.get(entry), Real | None):
             raise OptionError(f"column {column.name!r}: {entry} {given[entry]!r}", "a number")
-    if given.get("kind") == "constant" and column.kind != "constant":
+    kind = given.get("kind", column.kind)
+    reason = f"{column.reason}; declared by the user"
+    if kind == "constant" and column.kind != "constant":
         raise OptionError(f"column {column.name!r} declared constant", "a column that varies")
-    if given.get("kind") == "continuous":
+    if column.kind == "constant" or (kind == column.kind and not column.is_valued):
+        return dataclasses.replace(column, reason=reason)
+    if kind in ("categorical", "boolean") or column.kind in ("categorical", "boolean"):
+        raise OptionError(
+            f"column {column.name!r}, which is {column.kind}, declared {kind}",
+            "the kind that its type has",
+            "turn the column into numbers, texts, or true and false first",
+        )
+    if kind == "ordinal":
+        levels = tuple(np.unique(v[~np.isnan(v)]).tolist())
+        return dataclasses.replace(
+            column, kind=kind, resolution=0.0, atoms=levels, low=None, high=None, reason=reason
+        )
+    given = {**given, "atoms": _listed_atoms(column, given)}
+    if kind == "continuous":
         given = {"resolution": 0.0, **given}
-    elif given.get("kind") == "integer":
+    elif kind == "integer":
         given = {"resolution": 1.0, **given}
     elif "resolution" in given:
         given = {"kind": "rounded" if given["resolution"] else "continuous", **given}
-    if column.kind == "constant":
-        given = {k: v for k, v in given.items() if k in ("low", "high")}
-    return dataclasses.replace(column, **given, reason=f"{column.reason}; declared by the user")
+    return dataclasses.replace(column, **given, reason=reason)
+
+
+def _listed_atoms(column: Column, given: dict[str, Any]) -> tuple[float, ...]:
+    """Return the declared atoms; those found, where the declared kind leaves them open."""
+    if "atoms" in given:
+        atoms = given["atoms"]
+        if not isinstance(atoms, list | tuple) or not all(isinstance(a, Real) for a in atoms):
+            raise OptionError(f"column {column.name!r}: atoms {atoms!r}", "a list of numbers")
+        return tuple(float(atom) for atom in atoms)
+    became_valued = given.get("kind") in VALUED and not column.is_valued
+    return () if became_valued or given.get("kind") == "continuous" else column.atoms
 
 
 def _scaled(column: Column, v: np.ndarray, weights: Weights) -> Column:
     """Set centre and scale: at the nearer bound if there is one, else robustly in the middle."""
-    if column.kind == "constant":
+    there = ~np.isnan(v) & ~np.isin(v, column.atoms)
+    v, weights = v[there], weights[there]
+    if not column.is_valued or not len(v):
         return column
     scale = _robust_scale(v, weights)
     scale = scale if np.isfinite(scale) and scale > 0 else (column.resolution or 1.0)
@@ -165,6 +299,8 @@ def _quantile(v: np.ndarray, weights: Weights, q: float) -> float:
 
 
 def _check_bounds(column: Column, v: np.ndarray) -> None:
+    if not column.is_valued:
+        return
     half = column.resolution / 2
     low = -np.inf if column.low is None else column.low - half
     high = np.inf if column.high is None else column.high + half

@@ -133,7 +133,7 @@ def _csv(path: str, rows: int) -> Iterator[pa.Table]:
             parse_options=pa_csv.ParseOptions(delimiter=delimiter, invalid_row_handler=note),
             convert_options=pa_csv.ConvertOptions(
                 decimal_point=decimal,
-                strings_can_be_null=False,
+                strings_can_be_null=True,
                 auto_dict_encode=False,
                 column_types=types,
             ),

@@ -1,5 +1,6 @@
 """Transforms: maps between a latent z and a datum x that return dlogp of the pair."""
 
+from pushforward.transforms.absent import Present
 from pushforward.transforms.autoregressive import MaskedAutoregressive
 from pushforward.transforms.block import BlockAutoregressive
 from pushforward.transforms.bounded import Log, Power, Softplus, Tanh
@@ -81,6 +82,7 @@ __all__ = [
     "Permute",
     "Planar",
     "Power",
+    "Present",
     "QR",
     "Radial",
     "RandomSigns",

@@ -14,6 +14,7 @@ from pushforward.core.parameters import combine, partition
 from pushforward.core.types import Context, DLogp, Features, Key
 from pushforward.nets.activations import activation as activation_of
 from pushforward.nets.mlp import Trunk, allowed, unit_degrees
+from pushforward.transforms.absent import by_feature, with_absent, without_absent
 from pushforward.transforms.periodic import encoded
 from pushforward.transforms.template import Heads, fill
 
@@ -33,6 +34,7 @@ class MaskedAutoregressive(Transform):
     hidden, activation, residual : the net's widths, activation name and skip connections.
     parents : for each feature, the earlier ones that its parameters depend on (a Bayesian
         network, an adjacency matrix's rows); all of them by default.
+    partial : whether features may be absent (`transforms.absent`).
 
     Cost: `inverse` (data → latent) is one network call; `forward` is one pass over the features
     that computes each hidden unit once, when all it depends on is known.
@@ -41,6 +43,7 @@ class MaskedAutoregressive(Transform):
 
     trunk: Trunk
     heads: Heads
+    partial: bool = eqx.field(static=True)
     dim: int = eqx.field(static=True)
     context_dim: int = eqx.field(static=True)
 
@@ -55,6 +58,7 @@ class MaskedAutoregressive(Transform):
         activation: str = "relu",
         residual: bool = False,
         parents: tuple[tuple[int, ...], ...] | None = None,
+        partial: bool = False,
     ):
         # Where nothing is seen but the context, units serve it; without any, there is no use.
         degrees = tuple(
@@ -71,10 +75,10 @@ class MaskedAutoregressive(Transform):
             residual=residual,
             degrees=degrees or (0,),
             parents=parents,
-            copies=2 if template.support == "circle" else 1,
+            owners=tuple(range(dim)) * (2 if template.support == "circle" else 1),
         )
         self.heads = Heads(template, dim, hidden[-1])
-        self.dim, self.context_dim = dim, context_dim
+        self.partial, self.dim, self.context_dim = partial, dim, context_dim
 
     @property
     def evidence(self) -> Evidence:
@@ -91,13 +95,18 @@ class MaskedAutoregressive(Transform):
     def inverse(
         self, x: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
-        return self._filled(x, context).inverse(x)
+        if not self.partial:
+            return self._filled(x, context).inverse(x)
+        absent, x = without_absent(x)
+        scalar = by_feature(self._filled(x, context), x.ndim)
+        z, dlogp = scalar.inverse(x[None])
+        return with_absent(z[0], absent), jnp.where(absent, 0.0, dlogp).sum(0)
 
     def forward(
         self, z: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
         x = self.generate(z, context)
-        return x, self._filled(x, context).inverse(x)[1]
+        return x, self.inverse(x, context)[1]
 
     def generate(self, z: Features, context: Context = None, *, key: Key = None) -> Features:
         r"""Invert in one pass: at step j the units of degree j become known, then x_{j+1}.
@@ -105,6 +114,9 @@ class MaskedAutoregressive(Transform):
         Hidden units are grouped by degree into equal blocks (padded with idle units), so that
         every step does the same work on other slices and the pass is one scan.
         """
+        absent = None
+        if self.partial:
+            absent, z = without_absent(z)
         act = activation_of(self.trunk.activation)
         first, weights = self.trunk.masked()
         degrees = [unit_degrees(self.trunk.degrees or (), width) for width in self.trunk.hidden]
@@ -137,7 +149,7 @@ class MaskedAutoregressive(Transform):
 
         def step(carry, inputs):  # noqa: ANN001, ANN202
             x, hidden, j = carry
-            w_x, b_x, w_between, b_between, w_heads, theta, open_gates, z_j = inputs
+            w_x, b_x, w_between, b_between, w_heads, theta, open_gates, z_j, absent_j = inputs
             block = gated(
                 act(jnp.tensordot(w_x, encoded(x, self._periodic), 1) + b_x), open_gates[:1]
             )
@@ -153,14 +165,15 @@ class MaskedAutoregressive(Transform):
             )
             scalar = fill(template, tuple(w[..., None, :] for w in w_heads), hidden[-1])
             x_j = scalar.generate(z_j[None])
+            x_j = x_j if absent_j is None else jnp.where(absent_j, 0.0, x_j)
             return (_put(x, x_j, j), tuple(hidden), j + 1), None
 
         empty = tuple(jnp.zeros((self.dim * size, *z.shape[1:]), z.dtype) for size in blocks)
         start = (jnp.zeros_like(z), empty, 0)
         (x, _, _), _ = jax.lax.scan(
-            step, start, (from_x, before, between, biases, heads, leaves, gates, z)
+            step, start, (from_x, before, between, biases, heads, leaves, gates, z, absent)
         )
-        return x
+        return x if absent is None else with_absent(x, absent)
 
     def _filled(self, x: Features, context: Context) -> Transform:
         degrees = unit_degrees(self.trunk.degrees or (), self.trunk.hidden[-1])

@@ -9,6 +9,7 @@ from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
 from pushforward.core.types import Context, DLogp, Features, Key
 from pushforward.nets.mlp import Trunk
+from pushforward.transforms.absent import by_feature, with_absent, without_absent
 from pushforward.transforms.periodic import encoded, off_circle
 from pushforward.transforms.template import Heads
 
@@ -28,6 +29,7 @@ class Coupling(Transform):
     n_kept : how many features are kept; half of them by default.
     periodic : whether the kept features are angles, which reach the net as cosine and sine; by
         default where the template's space is the circle.
+    partial : whether features may be absent (`transforms.absent`).
 
     Cost: one network call in either direction. Source dinh2017realnvp
     """
@@ -36,6 +38,7 @@ class Coupling(Transform):
     heads: Heads
     n_kept: int = eqx.field(static=True)
     periodic: bool = eqx.field(static=True)
+    partial: bool = eqx.field(static=True)
     dim: int = eqx.field(static=True)
     context_dim: int = eqx.field(static=True)
 
@@ -51,22 +54,23 @@ class Coupling(Transform):
         residual: bool = False,
         n_kept: int | None = None,
         periodic: bool | None = None,
+        partial: bool = False,
     ):
         n_kept = dim // 2 if n_kept is None else n_kept
         if not (0 <= n_kept < dim):
             raise OptionError(f"n_kept={n_kept} of dim={dim}", "0 ≤ n_kept < dim")
         self.periodic = template.support == "circle" if periodic is None else periodic
         self.trunk = Trunk(
-            n_kept,
+            2 * n_kept if self.periodic else n_kept,
             hidden,
             key=key,
             context_dim=context_dim,
             activation=activation,
             residual=residual,
-            copies=2 if self.periodic else 1,
         )
         self.heads = Heads(template, dim - n_kept, hidden[-1])
         self.n_kept, self.dim, self.context_dim = n_kept, dim, context_dim
+        self.partial = partial
 
     @property
     def evidence(self) -> Evidence:
@@ -79,17 +83,27 @@ class Coupling(Transform):
     def forward(
         self, z: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
-        kept, rest = z[: self.n_kept], z[self.n_kept :]
-        moved, dlogp = self.heads(self.trunk(encoded(kept, self.periodic), context)).forward(rest)
-        if self.periodic:
-            dlogp = jnp.where(off_circle(kept).any(0), -jnp.inf, dlogp)
-        return jnp.concatenate([kept, moved]), dlogp
+        return self._moved(z, context, "forward")
 
     def inverse(
         self, x: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
-        kept, rest = x[: self.n_kept], x[self.n_kept :]
-        moved, dlogp = self.heads(self.trunk(encoded(kept, self.periodic), context)).inverse(rest)
+        return self._moved(x, context, "inverse")
+
+    def _moved(self, event: Features, context: Context, direction: str) -> tuple[Features, DLogp]:
+        absent, safe = without_absent(event) if self.partial else (None, event)
+        kept, rest = safe[: self.n_kept], safe[self.n_kept :]
+        template = self.heads(self.trunk(encoded(kept, self.periodic), context))
+        if absent is None:
+            move = template.forward if direction == "forward" else template.inverse
+            moved, dlogp = move(rest)
+            after = jnp.concatenate([kept, moved])
+        else:
+            alone = by_feature(template, event.ndim)
+            move = alone.forward if direction == "forward" else alone.inverse
+            moved, each = move(rest[None])
+            dlogp = jnp.where(absent[self.n_kept :], 0.0, each).sum(0)
+            after = with_absent(jnp.concatenate([kept, moved[0]]), absent)
         if self.periodic:
             dlogp = jnp.where(off_circle(kept).any(0), -jnp.inf, dlogp)
-        return jnp.concatenate([kept, moved]), dlogp
+        return after, dlogp

@@ -3,6 +3,7 @@
 import math
 from typing import ClassVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +15,7 @@ from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence
 from pushforward.core.numerics import checked_scale, positive, positive_inverse
 from pushforward.core.types import Context, DLogp, Features, Key
+from pushforward.transforms.absent import with_absent, without_absent
 
 
 class Triangular(Transform):
@@ -25,6 +27,7 @@ class Triangular(Transform):
     ----------
     loc : μ, shape `(dim,)`.
     scale_tril : L, shape `(dim, dim)`, with a positive diagonal; what lies above it is ignored.
+    partial : whether features may be absent (`transforms.absent`).
 
     Cost O(dim²) an event, determinant O(dim).
     Source papamakarios2021flows
@@ -33,11 +36,13 @@ class Triangular(Transform):
     loc: Float[Array, " dim"]
     raw_diagonal: Float[Array, " dim"]
     below: Float[Array, " entries"]
+    partial: bool = eqx.field(static=True)
     context_dim: ClassVar[int] = 0
     evidence: ClassVar[Evidence] = Evidence.EXACT
     support: ClassVar[str] = "real"
 
-    def __init__(self, loc: object, scale_tril: object):
+    def __init__(self, loc: object, scale_tril: object, partial: bool = False):
+        self.partial = partial
         self.loc = jnp.asarray(loc, jnp.result_type(float))
         scale_tril = jnp.asarray(scale_tril, jnp.result_type(float))
         if scale_tril.shape != (self.loc.size, self.loc.size):
@@ -56,17 +61,37 @@ class Triangular(Transform):
         self, z: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
         lower, dlogp = self._factor(z)
-        return align(self.loc, z.ndim) + jnp.tensordot(lower, z, 1), dlogp
+        if not self.partial:
+            return align(self.loc, z.ndim) + jnp.tensordot(lower, z, 1), dlogp
+        absent, z = without_absent(z)
+        x = align(self.loc, z.ndim) + jnp.tensordot(lower, z, 1)
+        return with_absent(x, absent), dlogp
 
     def inverse(
         self, x: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
         lower, dlogp = self._factor(x)
-        return solve_triangular(lower, x - align(self.loc, x.ndim), lower=True), dlogp
+        if not self.partial:
+            return solve_triangular(lower, x - align(self.loc, x.ndim), lower=True), dlogp
+        absent, x = without_absent(x)
+        return with_absent(self._solve_present(lower, x, absent), absent), dlogp
+
+    def _solve_present(self, lower: Array, x: Features, absent: Array) -> Features:
+        """Solve row by row, an absent feature being zero whatever its own equation says."""
+        rest = x - align(self.loc, x.ndim)
+
+        def row(z: Features, j: Array) -> tuple[Features, None]:
+            value = (rest[j] - jnp.tensordot(lower[j], z, 1)) / lower[j, j]
+            return z.at[j].set(jnp.where(absent[j], 0.0, value)), None
+
+        return jax.lax.scan(row, jnp.zeros_like(x), jnp.arange(self.dim))[0]
 
     def _factor(self, event: Features) -> tuple[Array, DLogp]:
         diagonal = positive(self.raw_diagonal)
-        dlogp = jnp.broadcast_to(-jnp.log(diagonal).sum(), event.shape[1:])
+        volume = -align(jnp.log(diagonal), event.ndim)
+        if self.partial:
+            volume = jnp.where(jnp.isnan(event), 0.0, volume)
+        dlogp = jnp.broadcast_to(volume.sum(0), event.shape[1:])
         return jnp.diag(diagonal).at[np.tril_indices(self.dim, -1)].set(self.below), dlogp
 
 

@@ -1,0 +1,105 @@
+"""Baselines of a table, scored on the rows and against the measure that its model is scored on."""
+
+import numpy as np
+from jaxtyping import Float
+
+from pushforward.judge.baselines import score_baselines, standard_error, weighted_mean
+from pushforward.judge.candidates import TrainingRows, gaussian
+from pushforward.judge.scaling import scaled_by_moments, spread
+from pushforward.judge.split import Split
+from pushforward.tables.columns import bounds_warp
+from pushforward.tables.density import TableDensity
+from pushforward.tables.schema import Schema
+
+_BASELINE_SHARE = 0.1
+"""Share of the fit's time that the baselines may take."""
+
+Rows = Float[np.ndarray, "n columns"]
+AnyRows = Float[np.ndarray, "_ columns"]
+Weights = Float[np.ndarray, " n"]
+
+
+def table_baselines(
+    values: Rows,
+    weights: Weights,
+    schema: Schema,
+    parts: list[tuple[Split, np.ndarray]],
+    seconds: float,
+    rng: np.random.Generator,
+) -> dict[str, dict[str, float] | None]:
+    """Score the baselines on the rows that the model is reported on.
+
+    They learn from dequantized rows, drawn by their weights where these differ, and choose their
+    sizes on the validation rows, or on a tenth of the training rows where there are none.
+    """
+    found: dict[str, list[np.ndarray]] = {}
+    for part, rows in parts:
+        train, choose = part.train, part.validation
+        if not len(choose):
+            order = rng.permutation(train)
+            choose, train = np.split(order, [max(1, len(order) // 10)])
+        drawn = [_by_weight(i, weights, rng) for i in (train, choose)]
+        scores = _baseline_scores(
+            *(values[i] for i in (*drawn, rows)),
+            scaled_by_moments(values[part.train], schema),
+            seconds * _BASELINE_SHARE / len(parts),
+            rng,
+        )
+        for name, log_prob in scores.items():
+            lost = np.full(len(rows), np.nan)
+            found.setdefault(name, []).append(lost if log_prob is None else log_prob)
+    joined = {name: np.concatenate(scores) for name, scores in found.items()}
+    held = weights[np.concatenate([rows for _, rows in parts])]
+    return {
+        name: {"nats": weighted_mean(scores, held), "se": standard_error(scores, held)}
+        if np.isfinite(scores).all()
+        else None
+        for name, scores in joined.items()
+    }
+
+
+def _baseline_scores(
+    train: AnyRows,
+    choose: AnyRows,
+    test: AnyRows,
+    scaled: Schema,
+    seconds: float,
+    rng: np.random.Generator,
+) -> dict[str, np.ndarray | None]:
+    """Return each baseline's log-densities of the test rows, against the model's own measure.
+
+    Codes are independent of each other and of the values. Where values can be absent the only
+    baseline is the Gaussian: mixtures and kernels need them all.
+    """
+    learn = TrainingRows(
+        scaled,
+        scaled.codes(train),
+        spread(scaled.standardize(train), scaled, rng),
+        np.ones(len(train)),
+    )
+    if scaled.is_partial or not scaled.valued:
+        name = "gaussian" if scaled.valued else "independent"
+        model = TableDensity(scaled, gaussian(learn, bounds_warp(scaled)))
+        return {name: model.log_prob(test)}
+    codes = scaled.codes(test).astype(int)
+    log_mass = np.zeros(len(test))
+    for k, mass in enumerate(learn.masses()):
+        log_mass += np.where(codes[:, k] < 0, -np.inf, np.log(mass)[codes[:, k]])
+    u = scaled.standardize(test)
+    scores = score_baselines(
+        learn.u,
+        spread(scaled.standardize(choose), scaled, rng),
+        u,
+        float(scaled.log_scale(u[:1])[0]),
+        max_time=seconds,
+        rng=rng,
+    )
+    return {name: None if s is None else s + log_mass for name, s in scores.items()}
+
+
+def _by_weight(rows: np.ndarray, weights: Weights, rng: np.random.Generator) -> np.ndarray:
+    """Return the rows, or as many drawn by weight where weights differ: peers know no weights."""
+    share = weights[rows]
+    if not len(rows) or (share == share[0]).all():
+        return rows
+    return rng.choice(rows, len(rows), p=share / share.sum())
