@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from pushforward.tables.schema import Schema
+from pushforward.tables.schema import Column, Schema
 
 MAX_MARGINALS = 24
 """Columns that are drawn, those that match least first."""
@@ -14,6 +14,9 @@ MAX_MARGINALS = 24
 MAX_PAIRS = 4
 _RANKED_COLUMNS = 40
 """Columns whose pairs are ranked, those that match least first: pairs grow with the square."""
+
+_STATES = 12
+"""Categories that are drawn, those with most rows first."""
 
 _CELLS = 8
 _PIXELS = 48
@@ -24,15 +27,20 @@ _RANGE = (0.005, 0.995)
 def marginals(real: np.ndarray, sampled: np.ndarray, schema: Schema) -> list[dict[str, Any]]:
     """Return per column a histogram of both and the largest difference of distribution functions.
 
+    For a column of categories or levels: the shares of each, and half their summed difference.
+
     The worst match comes first; at most `MAX_MARGINALS` hold their histograms.
     """
     found = []
     for i in schema.modelled:
         column = schema.columns[i]
+        if not column.is_valued:
+            found.append(_states(column, real[:, i], sampled[:, i]))
+            continue
         ours, theirs = (rows[~np.isnan(rows[:, i]), i] for rows in (real, sampled))
         if not len(ours) or not len(theirs):
             continue
-        edges = _edges(ours, column.resolution if column.is_valued else 1.0)
+        edges = _edges(ours, column.resolution)
         found.append(
             {
                 "name": column.name,
@@ -44,20 +52,19 @@ def marginals(real: np.ndarray, sampled: np.ndarray, schema: Schema) -> list[dic
         )
     found.sort(key=lambda m: -m["ks"])
     for marginal in found[MAX_MARGINALS:]:
-        del marginal["edges"], marginal["real"], marginal["sampled"]
+        for entry in ("edges", "labels", "real", "sampled"):
+            marginal.pop(entry, None)
     return found
 
 
 def worst_pairs(real: np.ndarray, sampled: np.ndarray, schema: Schema) -> list[dict[str, Any]]:
-    """Return the pairs of columns whose joint law samples match least.
+    """Return the pairs of columns of numbers whose joint law samples match least.
 
     Columns with missing cells are left out. Measure: half the summed difference of cell shares on
     an 8 × 8 grid of the real quantiles (total variation of the binned laws; two equal laws give
     about √(cells/rows)/2).
     """
-    order = [
-        i for i in schema.modelled if np.isfinite([real[:, i].sum(), sampled[:, i].sum()]).all()
-    ]
+    order = [i for i in schema.valued if np.isfinite([real[:, i].sum(), sampled[:, i].sum()]).all()]
     order = sorted(order, key=lambda i: -_ks(real[:, i], sampled[:, i]))
     order = order[:_RANKED_COLUMNS]
     codes = {}
@@ -73,6 +80,23 @@ def worst_pairs(real: np.ndarray, sampled: np.ndarray, schema: Schema) -> list[d
         ranked.append((0.5 * float(np.abs(shares[0] - shares[1]).sum()), i, j))
     ranked.sort(reverse=True)
     return [_pair(real, sampled, schema, *item) for item in ranked[:MAX_PAIRS]]
+
+
+def _states(column: Column, real: np.ndarray, sampled: np.ndarray) -> dict[str, Any]:
+    """Return the shares of a column's states, the most frequent first, and their distance."""
+    size = len(column.states)
+    shares = [
+        np.bincount(codes[codes >= 0].astype(int), minlength=size) / len(codes)
+        for codes in (column.codes(real), column.codes(sampled))
+    ]
+    order = np.argsort(-shares[0], kind="stable")[:_STATES]
+    return {
+        "name": column.name,
+        "ks": 0.5 * float(np.abs(shares[0] - shares[1]).sum()),
+        "labels": [column.states[k] for k in order],
+        "real": shares[0][order].round(6).tolist(),
+        "sampled": shares[1][order].round(6).tolist(),
+    }
 
 
 def _ks(a: np.ndarray, b: np.ndarray) -> float:

@@ -29,6 +29,8 @@ _STYLE: dict[Any, Any] = {
     "legend.frameon": False,
 }
 _MAX_LATENTS = 60
+_LABEL = 12
+"""Characters of a category's name under its bar."""
 
 
 def training_curve(card: dict[str, Any]) -> str | None:
@@ -77,14 +79,29 @@ def against_baselines(card: dict[str, Any]) -> str:
 
 def marginals(found: list[dict[str, Any]]) -> str:
     """Draw each column's histogram, real against sampled."""
-    drawn = [marginal for marginal in found if "edges" in marginal]
+    drawn = [marginal for marginal in found if "real" in marginal]
     figure, axes = _figure(len(drawn), 2.3, 1.6, columns=3)
     for ax, marginal in zip(axes, drawn, strict=True):
+        ax.set_title(_plain(marginal["name"]))
+        ax.set_yticks([])
+        if "labels" in marginal:
+            places = np.arange(len(marginal["labels"]))
+            ax.bar(places, marginal["real"], 0.8, color=REAL, alpha=0.35, label="real")
+            ax.bar(
+                places,
+                marginal["sampled"],
+                0.8,
+                fill=False,
+                edgecolor=SAMPLED,
+                lw=1.2,
+                label="sampled",
+            )
+            labels = [_plain(text[:_LABEL]) for text in marginal["labels"]]
+            ax.set_xticks(places, labels, rotation=45, ha="right", fontsize=7)
+            continue
         edges = marginal["edges"]
         ax.stairs(marginal["real"], edges, fill=True, color=REAL, alpha=0.35, label="real")
         ax.stairs(marginal["sampled"], edges, color=SAMPLED, lw=1.2, label="sampled")
-        ax.set_title(_plain(marginal["name"]))
-        ax.set_yticks([])
         ax.xaxis.set_major_locator(MaxNLocator(4))
     if drawn:
         axes[0].legend(fontsize=7)
