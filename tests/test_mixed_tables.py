@@ -179,6 +179,15 @@ def test_numbers_among_texts_are_texts(rng):
     )
 
 
+def test_missing_texts_of_every_kind_are_missing():
+    for empty in (None, np.nan, np.float32(np.nan), pd.NA):
+        for dtype in (object, "string", "category"):
+            column = pd.Series(["x", empty, "y"], dtype=dtype)
+            np.testing.assert_array_equal(
+                from_frame(pd.DataFrame({"a": column})).values[:, 0], [0, np.nan, 1]
+            )
+
+
 def test_blank_cells_of_a_file_are_missing(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,x\n,y\n3,\n4,NA\n")
     frame = from_frame(read_table(tmp_path / "t.csv"))

@@ -164,7 +164,7 @@ def _column(series: nw.Series, name: str, known: Column | None) -> tuple[np.ndar
         return _coded([_as_text(cell) for cell in series.to_list()], "String", known.categories)
     if dtype == nw.String or dtype == nw.Categorical or dtype == nw.Enum:
         if known is not None and not known.categories and not series.is_null().all():
-            row, cell = next((i, v) for i, v in enumerate(series.to_list()) if v is not None)
+            row, cell = next((i, v) for i, v in enumerate(series.to_list()) if not _is_missing(v))
             raise DataError(
                 f"column {name!r}, row {row}: {cell!r}",
                 f"numbers, as in the table the model was fitted on ({known.kind})",
@@ -191,7 +191,7 @@ def _column(series: nw.Series, name: str, known: Column | None) -> tuple[np.ndar
 
 def _as_text(number: Any) -> str | None:
     """Return a number as the text that it would be among texts."""
-    if number is None or number != number:
+    if _is_missing(number):
         return None
     return str(int(number)) if number == int(number) else str(number)
 
@@ -240,29 +240,27 @@ def _coded(
     cells: Sequence[Any], dtype: str, categories: tuple[str, ...]
 ) -> tuple[np.ndarray, Source]:
     place = {text: float(i) for i, text in enumerate(categories)}
-    codes = [
-        np.nan if cell is None or cell != cell else place.get(str(cell), -1.0) for cell in cells
-    ]
+    codes = [np.nan if _is_missing(cell) else place.get(str(cell), -1.0) for cell in cells]
     return np.array(codes, float), Source(dtype, categories=categories)
 
 
 def _objects(cells: list[Any], name: str, known: Column | None) -> tuple[np.ndarray, Source]:
     """Read a column of Python objects: all texts, all true or false, or all numbers."""
-    there = [cell for cell in cells if cell is not None and cell == cell]
+    there = [cell for cell in cells if not _is_missing(cell)]
     if there and all(isinstance(cell, str) for cell in there):
         found = _listed(there, name) if known is None else known.categories
         return _coded(cells, "String", found)
     if there and all(isinstance(cell, bool | np.bool_) for cell in there):
-        values = [np.nan if cell is None or cell != cell else float(cell) for cell in cells]
+        values = [np.nan if _is_missing(cell) else float(cell) for cell in cells]
         return np.array(values), Source("Boolean", is_boolean=True)
     for row, cell in enumerate(cells):
-        if cell is not None and not _is_number(cell):
+        if not _is_missing(cell) and not _is_number(cell):
             given = f"column {name!r}, row {row}: {cell!r} among other kinds of values"
             fix = "turn the column into one kind first, or drop it (--drop)"
             if isinstance(cell, str):
                 raise DataError(given, "numbers, or texts, in the whole column", fix)
             raise CellTypeError(given, "argument must be a string or a real number", fix)
-    values = np.array([np.nan if cell is None else float(cell) for cell in cells])
+    values = np.array([np.nan if _is_missing(cell) else float(cell) for cell in cells])
     return values, Source("Object")
 
 
@@ -310,6 +308,13 @@ def _check_whole(values: np.ndarray, place: str) -> None:
             "whole numbers that float64 tells apart",
             "drop the column if it is a key, or subtract an offset first",
         )
+
+
+def _is_missing(cell: Any) -> bool:
+    """Tell whether a cell is None, NaN, or pandas' NA, which equals nothing and is no truth."""
+    if isinstance(cell, float | np.floating):
+        return bool(np.isnan(cell))
+    return cell is None or type(cell).__name__ == "NAType"
 
 
 def _is_number(value: Any) -> bool:
