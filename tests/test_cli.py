@@ -194,6 +194,20 @@ def test_bad_tables_are_refused(tmp_path, capfd):
     assert not list(tmp_path.glob("m.*"))
 
 
+def test_missing_cells_are_modelled_or_refused(tmp_path, capfd):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "".join(f"{i * 37 % 101},{'xy'[i % 2]}\n,x\n" for i in range(60)))
+    assert run("fit", path, "-o", tmp_path / "m", "--missing", "reject", *FAST) == 1
+    assert "column 'a', row 1: NaN, a missing value" in capfd.readouterr()[1]
+    assert run("fit", path, "-o", tmp_path / "m", *FAST) == 0
+    assert run("score", tmp_path / "m", path, "-o", tmp_path / "s.csv") == 0
+    assert run("sample", tmp_path / "m", "-n", "50", "-o", tmp_path / "d.csv") == 0
+    drawn = pa_csv.read_csv(tmp_path / "d.csv")
+    assert set(drawn.column("b").to_pylist()) <= {"x", "y"}
+    assert drawn.column("a").null_count > 5  # half of the cells are missing
+    assert run("report", tmp_path / "m", path, "-o", tmp_path / "r.html") == 0
+
+
 def test_tables_that_are_done_properly(tmp_path, rng):
     tables = {
         "one_column": rng.normal(size=(300, 1)),

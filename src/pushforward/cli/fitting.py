@@ -39,8 +39,11 @@ def fit(
     ] = None,
     schema: Annotated[
         Path | None,
-        typer.Option(help="TOML file with a \\[column] table of kind, resolution, low, high each."),
+        typer.Option(
+            help="TOML file with a \\[column] table of kind, resolution, low, high, atoms."
+        ),
     ] = None,
+    missing: Annotated[str, typer.Option(help="Missing cells: model them, or reject.")] = "model",
     validation: Annotated[float, typer.Option(help="Share of rows that choose.")] = 0.1,
     holdout: Annotated[float, typer.Option(help="Share of rows that only report.")] = 0.1,
     max_time: Annotated[float | None, typer.Option(help="Seconds to learn for at most.")] = None,
@@ -75,6 +78,7 @@ def fit(
     estimator = DensityEstimator(
         model,
         schema=_declared(schema),
+        missing=missing,
         validation=validation,
         holdout=holdout,
         max_epochs=max_epochs,
