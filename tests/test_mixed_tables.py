@@ -51,7 +51,7 @@ def test_kinds_of_a_real_table(rng):
         "open": "boolean",
         "day": "continuous",
         "same": "constant",
-    } | {"day": schema.columns[5].kind}
+    }
     season, days, rain, level = schema.columns[:4]
     assert season.missing
     assert days.missing
@@ -113,12 +113,12 @@ def test_samples_come_back_as_the_table_came_in(library, rng, tmp_path):
     for name in ("season", "days", "rain", "level", "open", "same"):
         assert mine[name].dtype == theirs[name].dtype or library != "pandas", name
         rate, own = mine[name].isna().mean(), theirs[name].isna().mean()
-        assert abs(rate - own) < 0.06, name  # 600 rows: 5 sd of a rate of 0.2 are 0.08
+        assert abs(rate - own) < 0.06, name  # 5 sd: 480 of 600 rows learn, 2,000 are drawn
     if library == "polars":
         assert drawn.schema["level"] == table.schema["level"]
         assert drawn.schema["open"] == pl.Boolean
     assert np.issubdtype(mine["day"].dtype, np.datetime64)
-    assert ((mine["rain"] == 0).mean() - (theirs["rain"] == 0).mean()) < 0.08
+    assert abs((mine["rain"] == 0).mean() - (theirs["rain"] == 0).mean()) < 0.08
     scores = estimator.score_samples(drawn)
     assert np.isfinite(scores).all()  # every sampled row is valid
     estimator.save(tmp_path / "m")
@@ -197,7 +197,7 @@ def test_blank_cells_of_a_file_are_missing(tmp_path):
 
 @pytest.mark.slow
 def test_a_flow_learns_a_mixed_table(rng):
-    """Held-out nats against the law that made the rows: 0.1 nats of 3 for 4,000 of them."""
+    """Held-out nats come within 0.1 of those of the law that made the 4,000 rows."""
 
     def draw(n):
         group = rng.choice(3, n, p=[0.5, 0.3, 0.2])

@@ -91,9 +91,8 @@ class CategoricalAutoregressive(Density):
 
     def flags(self, codes: Features) -> Features:
         """Return codes `(dim, *n)` as flags `(n_flags, *n)`: one of each code's is one."""
-        owners = self._owners
-        values = np.arange(self.n_flags) - self._offsets[owners]
-        return (codes[owners] == align(jnp.asarray(values), codes.ndim)).astype(self.bias.dtype)
+        values = align(jnp.asarray(self._values), codes.ndim)
+        return (codes[self._owners] == values).astype(self.bias.dtype)
 
     def _log_prob(self, x: Features, context: Context) -> DLogp:
         unknown = jnp.isnan(x)
@@ -121,8 +120,7 @@ class CategoricalAutoregressive(Density):
         u = jax.random.uniform(key, (self.dim, n), self.bias.dtype)
         start = jnp.zeros((self.n_flags, n), self.bias.dtype)
         flags, _ = jax.lax.scan(step, start, (jnp.arange(self.dim), u))
-        values = np.arange(self.n_flags) - self._offsets[self._owners]
-        return self._summed(flags * align(jnp.asarray(values, flags.dtype), 2))
+        return self._summed(flags * align(jnp.asarray(self._values, flags.dtype), 2))
 
     def _logits(self, flags: Features, context: Context) -> Features:
         """Return all codes' logits `(n_flags, *n)`; a code's depend on earlier codes' flags."""
@@ -145,3 +143,8 @@ class CategoricalAutoregressive(Density):
     def _offsets(self) -> np.ndarray:
         """Return the place of each code's first flag."""
         return np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(int)
+
+    @property
+    def _values(self) -> np.ndarray:
+        """Return which value of its code each flag stands for."""
+        return np.arange(self.n_flags) - self._offsets[self._owners]

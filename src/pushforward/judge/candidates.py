@@ -104,7 +104,7 @@ class TrainingRows:
 def gaussian(rows: TrainingRows, bounds: Transform | None) -> Density:
     """Return independent codes and the full-covariance Gaussian of values (within bounds).
 
-    Nothing is left to learn. With few rows of few values, all there is to tell.
+    Nothing is left to learn.
     """
     schema, n_values = rows.schema, len(rows.schema.valued)
     values = None

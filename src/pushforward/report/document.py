@@ -150,11 +150,15 @@ def _summary(found: dict[str, Any]) -> list[str]:
         )
     if set_aside:
         said.append(f"Constant columns, set aside: {', '.join(set_aside)}.")
-    worst = max(found["marginals"], key=lambda m: m["ks"])
-    said.append(
-        f"The marginal that samples match least is {worst['name']} (largest difference of the "
-        f"two distribution functions: {worst['ks']:.3f})."
-    )
+    if found["marginals"]:
+        worst = found["marginals"][0]
+        measure = "largest difference of the two distribution functions"
+        if "labels" in worst:
+            measure = "half the summed difference of the shares"
+        said.append(
+            f"The marginal that samples match least is {worst['name']} ({measure}: "
+            f"{worst['ks']:.3f})."
+        )
     said.append(
         f"{rows['n_odd']:,} of {rows['scored']:,} rows have a p-value of at most 0.01; "
         f"about {rows['scored'] * 0.01:,.0f} would by chance alone."
