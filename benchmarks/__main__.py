@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-TASKS = ("tables", "transforms", "recipes", "posteriors", "agreement")
+TASKS = ("tables", "transforms", "recipes", "posteriors", "agreement", "conditional")
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in TASKS:

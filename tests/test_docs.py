@@ -13,7 +13,7 @@ from pushforward.core import errors
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LECTURES = sorted((ROOT / "examples" / "lectures").glob("*.py"))
-DEAR = ("F4_", "F5_", "F6_", "F7_", "F8_", "F9_", "F10_", "F11_", "F12_", "F14_")
+DEAR = ("F4_", "F5_", "F6_", "F7_", "F8_", "F9_", "F10_", "F11_", "F12_", "F14_", "G8_")
 """Lectures that take more than two seconds: left to the slow run."""
 SNIPPETS = [
     pytest.param(code, id=f"{path.name}-{i}")
@@ -38,7 +38,7 @@ def test_lecture_runs(path, tmp_path):
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    small = {"rows_of_table": 600} if path.stem.startswith("F7") else {}
+    small = {"rows_of_table": 600} if path.stem.startswith(("F7", "G8")) else {}
     numbers = module.main(tmp_path, epochs=2, **small)
     assert all(np.isfinite(value) for value in numbers.values())
     gaps = [value for name, value in numbers.items() if name.startswith("largest difference")]

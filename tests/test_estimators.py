@@ -20,16 +20,32 @@ from pushforward.judge.baselines import score_baselines
 from pushforward.judge.p_values import conformal_p_values
 
 
-@parametrize_with_checks(
-    [pf.DensityEstimator("gaussian", random_state=0)],
-    expected_failed_checks=lambda _: {
+def _expected(_):
+    return {
         "check_sample_weight_equivalence_on_dense_data": (
             "rows are split at random into train and hold-out, so that a repeated row can fall on "
             "both sides and a weighted one cannot"
         ),
-    },
+    }
+
+
+@parametrize_with_checks(
+    [
+        pf.DensityEstimator("gaussian", random_state=0),
+        pf.ConditionalDensityEstimator("gaussian", random_state=0),
+    ],
+    expected_failed_checks=_expected,
 )
 def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(
+    [pf.OutlierDetector(max_epochs=1, max_time=None, random_state=0)],
+    expected_failed_checks=_expected,
+)
+def test_scikit_learn_checks_of_the_detector(estimator, check):
     check(estimator)
 
 

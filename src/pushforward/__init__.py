@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from pushforward.core import combine as combine
     from pushforward.core import partition as partition
     from pushforward.densities import Pushforward as Pushforward
+    from pushforward.estimators import ConditionalDensityEstimator as ConditionalDensityEstimator
     from pushforward.estimators import DensityEstimator as DensityEstimator
+    from pushforward.estimators import OutlierDetector as OutlierDetector
     from pushforward.fitting import Fit as Fit
     from pushforward.fitting import TrainingNoise as TrainingNoise
     from pushforward.fitting import fit as fit
@@ -36,11 +38,13 @@ __version__ = "0.1.0"
 _WHERE = {
     "Buffer": "core",
     "Chain": "transforms",
+    "ConditionalDensityEstimator": "estimators",
     "Density": "core",
     "DensityEstimator": "estimators",
     "Estimate": "core",
     "Evidence": "core",
     "Fit": "fitting",
+    "OutlierDetector": "estimators",
     "Pushforward": "densities",
     "TrainingNoise": "fitting",
     "Transform": "core",

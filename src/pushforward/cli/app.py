@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from pushforward import __version__
-from pushforward.cli import fitting, inspecting, rows
+from pushforward.cli import checking, fitting, inspecting, rows
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,8 +33,11 @@ def _root(
 app.command("fit")(fitting.fit)
 app.command("score")(rows.score)
 app.command("sample")(rows.sample)
+app.command("predict")(rows.predict)
 app.command("transform")(rows.transform)
 app.command("inverse-transform")(rows.inverse_transform)
 app.command("report")(fitting.report)
+app.command("validate")(checking.validate)
+app.command("compare")(checking.compare)
 app.command("inspect")(inspecting.inspect)
 app.command("models")(inspecting.models)

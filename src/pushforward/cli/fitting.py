@@ -43,6 +43,12 @@ def fit(
             help="TOML file with a \\[column] table of kind, resolution, low, high, atoms."
         ),
     ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMNS", help="Fit these columns' law given the others, written likewise."
+        ),
+    ] = None,
     missing: Annotated[str, typer.Option(help="Missing cells: model them, or reject.")] = "model",
     validation: Annotated[float, typer.Option(help="Share of rows that choose.")] = 0.1,
     holdout: Annotated[float, typer.Option(help="Share of rows that only report.")] = 0.1,
@@ -62,22 +68,25 @@ def fit(
     debug: Debug = False,
 ) -> None:
     """Fit a density to a table and write it to a directory."""
-    from pushforward.estimators import DensityEstimator
+    from pushforward.estimators import ConditionalDensityEstimator, DensityEstimator
     from pushforward.store.files import check_free
     from pushforward.tables import read_table
 
     say = console(quiet)
     check_free(output, overwrite)
     data = read_table(table)
-    data, row_weights = _chosen(data, columns, drop, weights)
+    data, row_weights = chosen_columns(data, columns, drop, weights)
+    targets = _listed(target, "--target", data.column_names)
     checkpoint = output.with_name(f"{output.name}.checkpoint")
     if not resume:
         _remove(checkpoint)
     checkpoint.mkdir(exist_ok=True)
-    say.print(f"Fitting {data.num_rows:,} rows of {data.num_columns} columns from {table}")
-    estimator = DensityEstimator(
+    what = f": {', '.join(targets)} given the others" if targets else ""
+    say.print(f"Fitting {data.num_rows:,} rows of {data.num_columns} columns from {table}{what}")
+    face = ConditionalDensityEstimator if targets else DensityEstimator
+    estimator = face(
         model,
-        schema=_declared(schema),
+        schema=declared_columns(schema),
         missing=missing,
         validation=validation,
         holdout=holdout,
@@ -90,7 +99,10 @@ def fit(
         checkpoint=str(checkpoint),
     )
     try:
-        estimator.fit(data, sample_weight=row_weights)
+        if isinstance(estimator, ConditionalDensityEstimator):
+            estimator.fit(data.drop_columns(targets), data.select(targets), row_weights)
+        else:
+            estimator.fit(data, sample_weight=row_weights)
     except KeyboardInterrupt:
         say.print(f"No model written; --resume goes on from {checkpoint}")
         raise
@@ -133,7 +145,9 @@ def report(
         raise typer.BadParameter("a report is a page: name a file, -o report.html")
     check_output(output, overwrite)
     estimator = load(model_dir)
-    data = read_table(table, columns=estimator.schema_.names)
+    given = estimator.model_.given
+    names = (*(given.schema.names if given else ()), *estimator.schema_.names)
+    data = read_table(table, columns=names)
     found = findings(estimator, data, seed=seed)
     write_page(found, output, overwrite=overwrite)
     say = console(quiet)
@@ -152,25 +166,26 @@ def _remove(checkpoint: Path) -> None:
         checkpoint.rmdir()
 
 
-def _chosen(data: Any, columns: str | None, drop: str | None, weights: str | None) -> Any:
+def chosen_columns(data: Any, columns: str | None, drop: str | None, weights: str | None) -> Any:
     """Return the table's chosen columns and its weights."""
     names = list(data.column_names)
-
-    def listed(text: str | None, option: str) -> list[str]:
-        wanted = next(csv.reader([text], skipinitialspace=True)) if text else []
-        wanted = [name.strip() for name in wanted]
-        unknown = [name for name in wanted if name not in names]
-        if unknown:
-            raise typer.BadParameter(f"{option}: no columns {unknown} among {', '.join(names)}")
-        return wanted
-
-    kept = listed(columns, "--columns") or names
-    gone = {*listed(drop, "--drop"), *listed(weights, "--weights")}
+    kept = _listed(columns, "--columns", names) or names
+    gone = {*_listed(drop, "--drop", names), *_listed(weights, "--weights", names)}
     row_weights = data.column(weights).to_numpy() if weights else None
     return data.select([name for name in kept if name not in gone]), row_weights
 
 
-def _declared(path: Path | None) -> dict[str, Any] | None:
+def _listed(text: str | None, option: str, names: list[str]) -> list[str]:
+    """Return the columns that an option names."""
+    wanted = next(csv.reader([text], skipinitialspace=True)) if text else []
+    wanted = [name.strip() for name in wanted]
+    unknown = [name for name in wanted if name not in names]
+    if unknown:
+        raise typer.BadParameter(f"{option}: no columns {unknown} among {', '.join(names)}")
+    return list(dict.fromkeys(wanted))
+
+
+def declared_columns(path: Path | None) -> dict[str, Any] | None:
     """Read a schema file: a table per column."""
     import tomllib
 

@@ -1,9 +1,9 @@
-"""Commands that stream rows: score, sample, transform, inverse-transform."""
+"""Commands that stream rows: score, sample, predict, transform, inverse-transform."""
 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,7 +25,7 @@ from pushforward.core.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from pushforward.estimators import DensityEstimator
+    from pushforward.estimators import ConditionalDensityEstimator, DensityEstimator
 
 
 def score(
@@ -52,7 +52,7 @@ def score(
         rows, finite, total, squares = 0, 0, 0.0, 0.0
         for piece in stream_table(table):
             with _counted_from(rows):
-                log_prob, p_value = estimator.scores_and_p_values(_known(piece, estimator))
+                log_prob, p_value = estimator.scores_and_p_values(*known_columns(piece, estimator))
             position = np.arange(rows, rows + len(log_prob))
             writer.write(pa.table({"row": position, "log_prob": log_prob, "p_value": p_value}))
             good = log_prob[np.isfinite(log_prob)]
@@ -73,7 +73,11 @@ def score(
 def sample(
     model_dir: ModelDir,
     output: Out,
-    n: Annotated[int, typer.Option("-n", min=1, help="Rows to draw.")],
+    n: Annotated[int, typer.Option("-n", min=1, help="Rows to draw (for each row given).")],
+    given: Annotated[
+        str | None,
+        typer.Option(metavar="TABLE", help="Rows of the other columns, where `fit` had --target."),
+    ] = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     json: Json = False,
@@ -82,25 +86,121 @@ def sample(
     config: Config = None,
     debug: Debug = False,
 ) -> None:
-    """Draw rows that look like the table's."""
-    import jax
-
+    """Draw rows that look like the table's; with --given, n of the target for each of its rows."""
     from pushforward.store import load
     from pushforward.tables import TableWriter
+
+    if given is not None:
+        _keep_input(given, output)
+    with TableWriter(output, overwrite) as writer:
+        estimator = load(model_dir)
+        if _is_conditional(estimator) != (given is not None):
+            wanted = "needs" if given is None else "takes no"
+            raise typer.BadParameter(f"{model_dir} {wanted} --given TABLE")
+        drawn = _draws(estimator, n, seed) if given is None else _given(estimator, given, n, seed)
+        rows = 0
+        for piece in drawn:
+            writer.write(piece)
+            rows += piece.num_rows
+    console(quiet).print(f"Drew {rows:,} rows. Wrote {output}")
+    if json:
+        print_json({"output": output, "rows": rows, "seed": seed}, output)
+
+
+def _draws(estimator: "DensityEstimator", n: int, seed: int) -> "Iterator[pa.Table]":
+    """Draw a table in pieces."""
+    import jax
+
     from pushforward.tables.frames import to_frame
     from pushforward.tables.reading import ROWS
 
+    keys = jax.random.key(seed)
+    for piece, first in enumerate(range(0, n, ROWS)):
+        with jax.enable_x64(estimator.float64):
+            key = jax.random.fold_in(keys, piece)
+            values = estimator.model_.sample(key, min(ROWS, n - first))
+        yield to_frame(values, estimator.schema_, "pyarrow")
+
+
+def _given(
+    estimator: "ConditionalDensityEstimator", table: str, n: int, seed: int
+) -> "Iterator[pa.Table]":
+    """Draw n times the target for each row of a table, beside the columns that are given."""
+    import jax
+    import numpy as np
+
+    from pushforward.judge.predict import draws
+    from pushforward.tables import from_frame, stream_table
+    from pushforward.tables.frames import to_frame
+    from pushforward.tables.reading import ROWS
+
+    first, names = 0, estimator.given_.names
+    for piece in stream_table(table, columns=names, rows=max(1, ROWS // n)):
+        key = jax.random.fold_in(jax.random.key(seed), first)
+        with _counted_from(first), jax.enable_x64(estimator.float64):
+            context = from_frame(piece, estimator.given_).values
+            drawn = draws(estimator.model_, key, context, n)
+        target = to_frame(drawn.reshape(piece.num_rows * n, -1), estimator.schema_, "pyarrow")
+        rows = np.repeat(np.arange(piece.num_rows), n)
+        repeated = piece.take(rows).add_column(0, "row", [first + rows])
+        for name in target.column_names:
+            repeated = repeated.append_column(name, target.column(name))
+        first += piece.num_rows
+        yield repeated
+
+
+def predict(
+    model_dir: ModelDir,
+    table: Table,
+    output: Out,
+    quantiles: Annotated[
+        str, typer.Option(help="Probabilities, q,q,…; empty for the mean alone.")
+    ] = "0.05,0.5,0.95",
+    overwrite: Overwrite = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    threads: Threads = None,
+    config: Config = None,
+    debug: Debug = False,
+) -> None:
+    """Write the target's mean and quantiles for each row, where `fit` had --target."""
+    import jax
+    import numpy as np
+
+    from pushforward.judge.predict import means as means_of
+    from pushforward.judge.predict import quantiles as quantiles_of
+    from pushforward.store import load
+    from pushforward.tables import TableWriter, from_frame, stream_table
+    from pushforward.tables.frames import means_table
+
+    _keep_input(table, output)
+    try:
+        wanted = [float(q) for q in quantiles.split(",") if q.strip()]
+    except ValueError as error:
+        raise typer.BadParameter(f"--quantiles: {error}") from error
+    if not all(0 < q < 1 for q in wanted):
+        raise typer.BadParameter(f"--quantiles {quantiles}: probabilities between 0 and 1")
     with TableWriter(output, overwrite) as writer:
         estimator = load(model_dir)
-        keys = jax.random.key(seed)
-        for piece, first in enumerate(range(0, n, ROWS)):
-            key = jax.random.fold_in(keys, piece)
-            with jax.enable_x64(estimator.float64):
-                values = estimator.model_.sample(key, min(ROWS, n - first))
-            writer.write(to_frame(values, estimator.schema_, "pyarrow"))
-    console(quiet).print(f"Drew {n:,} rows. Wrote {output}")
+        if not _is_conditional(estimator):
+            raise typer.BadParameter(f"{model_dir} was fitted without --target")
+        rows = 0
+        for piece in stream_table(table, columns=estimator.given_.names):
+            with _counted_from(rows), jax.enable_x64(estimator.float64):
+                context = from_frame(piece, estimator.given_).values
+                key, law = jax.random.key(0), estimator.model_
+                means = means_of(law, key, context)
+                levels = quantiles_of(law, key, context, np.array(wanted)) if wanted else means
+            found = means_table(means, estimator.schema_, "pyarrow")
+            for j, name in enumerate(estimator.schema_.names):
+                for k, q in enumerate(wanted):
+                    found = found.append_column(f"{name}_q{q:g}", [levels[:, j, k]])
+            position = np.arange(rows, rows + piece.num_rows)
+            writer.write(found.add_column(0, "row", [position]))
+            rows += piece.num_rows
+    console(quiet).print(f"Predicted {rows:,} rows. Wrote {output}")
     if json:
-        print_json({"output": output, "rows": n, "seed": seed}, output)
+        print_json({"output": output, "rows": rows, "quantiles": wanted}, output)
 
 
 def transform(
@@ -120,11 +220,11 @@ def transform(
 
     _keep_input(table, output)
     with TableWriter(output, overwrite) as writer:
-        estimator = load(model_dir)
+        estimator = _with_latents(load(model_dir), model_dir)
         rows = 0
         for piece in stream_table(table):
             with _counted_from(rows):
-                writer.write(estimator.transform(_known(piece, estimator)))
+                writer.write(estimator.transform(*known_columns(piece, estimator)))
             rows += piece.num_rows
     console(quiet).print(f"Transformed {rows:,} rows. Wrote {output}")
     if json:
@@ -148,7 +248,7 @@ def inverse_transform(
 
     _keep_input(table, output)
     with TableWriter(output, overwrite) as writer:
-        estimator = load(model_dir)
+        estimator = _with_latents(load(model_dir), model_dir)
         names = list(estimator.get_feature_names_out())
         rows = 0
         for piece in stream_table(table, columns=names):
@@ -160,16 +260,42 @@ def inverse_transform(
         print_json({"output": output, "rows": rows}, output)
 
 
+def _with_latents(estimator: Any, model_dir: Path) -> "DensityEstimator":
+    """Return the estimator; refuse one without latents."""
+    from pushforward.estimators import DensityEstimator
+
+    if not isinstance(estimator, DensityEstimator):
+        raise typer.BadParameter(f"{model_dir} holds a {type(estimator).__name__}: no latents")
+    return estimator
+
+
+def _is_conditional(estimator: "DensityEstimator | ConditionalDensityEstimator") -> bool:
+    from pushforward.estimators import ConditionalDensityEstimator
+
+    return isinstance(estimator, ConditionalDensityEstimator)
+
+
 def _keep_input(table: str, output: str) -> None:
     """Refuse to write over the table that is read."""
     if output != "-" and Path(output).resolve() == Path(table).resolve():
         raise typer.BadParameter(f"{output} is the table that is read: name another file")
 
 
-def _known(piece: "pa.Table", estimator: "DensityEstimator") -> "pa.Table":
-    """Leave out what the model was not fitted on (dropped columns, weights); the order stays."""
-    names = estimator.schema_.names
-    return piece.select([name for name in piece.column_names if name in names])
+def known_columns(
+    piece: "pa.Table", estimator: "DensityEstimator | ConditionalDensityEstimator"
+) -> "tuple[pa.Table, ...]":
+    """Return the columns that the model was fitted on: those given, if any, and those with a law.
+
+    Others (dropped columns, weights) are left out. The order stays, but for those of a law given
+    others, where names decide.
+    """
+    if not _is_conditional(estimator):
+        names = estimator.schema_.names
+        return (piece.select([name for name in piece.column_names if name in names]),)
+    groups = (estimator.model_.given.schema.names, estimator.schema_.names)  # type: ignore[union-attr]
+    return tuple(
+        piece.select([name for name in group if name in piece.column_names]) for group in groups
+    )
 
 
 @contextlib.contextmanager

@@ -49,6 +49,32 @@ def fit_summary(card: dict[str, Any], columns: list[dict[str, Any]]) -> list[Tab
     return [kinds, held]
 
 
+def check_table(checks: list[dict[str, Any]]) -> Table:
+    """Return the table of a model's checks."""
+    table = Table("check", "", "what was found", title="Checks")
+    marks = {True: "passed", False: "[bold red]FAILED[/]", None: "not decided"}
+    for check in checks:
+        table.add_row(check["name"], marks[check["passed"]], check["said"])
+    return table
+
+
+def rung_table(rungs: list[dict[str, Any]]) -> Table:
+    """Return the table of a comparison, the best model first."""
+    table = Table("model", "nats per row", "s.e.", "evidence", "C2ST", "PIT p", "seconds")
+    for rung in rungs:
+        numbers = [
+            "" if rung[key] is None else f"{rung[key]:{form}}"
+            for key, form in (("c2st", ".2f"), ("pit", ".2g"), ("seconds", ".0f"))
+        ]
+        if rung["nats"] is None:
+            table.add_row(rung["name"], "–", "", rung["said"], *numbers)
+            continue
+        table.add_row(
+            rung["name"], f"{rung['nats']:.3f}", f"{rung['se']:.3f}", rung["evidence"], *numbers
+        )
+    return table
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}

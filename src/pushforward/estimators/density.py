@@ -1,18 +1,25 @@
 """The scikit-learn face of density estimation."""
 
-import math
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin, TransformerMixin
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from pushforward.core.errors import DataError, OptionError, SchemaMismatchError
+from pushforward.estimators.checks import (
+    check_missing,
+    checked_weights,
+    matching_frame,
+    seed_of,
+)
 from pushforward.judge.p_values import conformal_p_values
-from pushforward.judge.selection import Settings, fit_table
+from pushforward.judge.rows import TableRows
+from pushforward.judge.selection import fit_table
+from pushforward.judge.settings import Settings
+from pushforward.judge.validation import Check, validate
 from pushforward.store import save
 from pushforward.tables.frames import Frame, from_frame, matrix_to_frame, to_frame
 from pushforward.tables.inference import infer_schema
@@ -87,12 +94,9 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "DensityEstimator":
         """Fit to rows; `sample_weight` counts as repetition. See `pushforward.fit` for errors."""
         frame = from_frame(X, self.schema if isinstance(self.schema, Schema) else None)
-        weights = _checked_weights(sample_weight, len(frame.values))
+        weights = checked_weights(sample_weight, len(frame.values))
         names = frame.names or tuple(f"x{i}" for i in range(frame.values.shape[1]))
-        if self.missing not in ("model", "reject"):
-            raise OptionError(f"missing={self.missing!r}", "'model' or 'reject'")
-        if self.missing == "reject":
-            _refuse_missing(frame.values, names)
+        check_missing(self.missing, frame.values, names)
         schema = infer_schema(frame.values, names, weights, frame.sources, declared=self.schema)
         settings = Settings(
             model=self.model,
@@ -101,12 +105,12 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
             max_epochs=self.max_epochs,
             max_time=self.max_time,
             nodes=self.nodes,
-            seed=_seed(self.random_state),
+            seed=seed_of(self.random_state),
             progress=self.progress,
             checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
         )
         with jax.enable_x64(self.float64):
-            fitted = fit_table(frame.values, weights, schema, settings)
+            fitted = fit_table(TableRows(frame.values, weights), schema, settings)
         self.model_ = fitted.model
         self.schema_ = fitted.model.schema
         self.card_ = fitted.card
@@ -149,7 +153,7 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
     def sample(self, n_samples: int = 1, random_state: Any = None) -> Any:
         """Draw rows, as the kind of table that the estimator was fitted on."""
         check_is_fitted(self)
-        key = jax.random.key(_seed(random_state))
+        key = jax.random.key(seed_of(random_state))
         with jax.enable_x64(self.float64):
             values = self.model_.sample(key, n_samples)
         return to_frame(values, self.schema_, self.backend_)
@@ -177,6 +181,13 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         check_is_fitted(self)
         return np.array([f"z{i}" for i in range(self.model_.n_latents)], object)
 
+    def validate(self, X: Any, *, seed: int = 0) -> list[Check]:
+        """Return the checks of the fitted model on rows; see `judge.validation.validate`."""
+        values, p_values = self._checked(X).values, self.p_values(X)
+        rows = TableRows(values, np.ones(len(values)))
+        with jax.enable_x64(self.float64):
+            return validate(self.model_, rows, p_values, len(self.calibration_), seed)
+
     def save(self, path: Any, overwrite: bool = False) -> None:
         """Write the fitted estimator to a directory that `pushforward.load` reads."""
         check_is_fitted(self)
@@ -184,48 +195,5 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
 
     def _checked(self, X: Any) -> Frame:
         check_is_fitted(self)
-        frame = from_frame(X, self.schema_)
-        known = getattr(self, "feature_names_in_", None)
-        n_columns = frame.values.shape[1]
-        if frame.names is None and n_columns != self.n_features_in_:
-            raise SchemaMismatchError(
-                f"X has {n_columns} features, but {type(self).__name__} is expecting "
-                f"{self.n_features_in_} features as input",
-                f"the columns {', '.join(self.schema_.names)}",
-            )
-        names = frame.names if known is not None else None
-        self.schema_.check_names(names, n_columns)
-        return frame
-
-
-def _refuse_missing(values: np.ndarray, names: tuple[str, ...]) -> None:
-    missing = np.isnan(values)
-    if missing.any():
-        row, column = (int(i) for i in np.argwhere(missing)[0])
-        raise DataError(
-            f"column {names[column]!r}, row {row}: NaN, a missing value "
-            f"({missing.sum()} such cells)",
-            "no missing values, as missing='reject' says",
-            "missing='model', or drop or fill these rows first",
-        )
-
-
-def _seed(random_state: Any) -> int:
-    if isinstance(random_state, int | np.integer):
-        return int(random_state)
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(2**31))
-    return int(check_random_state(random_state).randint(2**31 - 1))
-
-
-def _checked_weights(weights: Any, n: int) -> np.ndarray | None:
-    if weights is None:
-        return None
-    weights = np.asarray(weights, np.float64)
-    if weights.ndim == 0:
-        weights = np.full(n, float(weights))
-    if weights.shape != (n,) or not np.isfinite(weights).all() or (weights < 0).any():
-        raise DataError(f"weights of shape {weights.shape}", f"{n} finite numbers, none negative")
-    if not math.fsum(weights) > 0:
-        raise DataError("weights that are all zero", "at least one positive weight")
-    return weights
+        named = hasattr(self, "feature_names_in_")
+        return matching_frame(X, self.schema_, named, type(self).__name__)

@@ -21,7 +21,9 @@ from pushforward.fitting.moments import gaussian_moments
 from pushforward.fitting.plan import make_plan
 from pushforward.models.registry import build, options_of
 from pushforward.tables.schema import Schema
+from pushforward.transforms.autoregressive import MaskedAutoregressive
 from pushforward.transforms.compose import Chain, Frozen, Invert
+from pushforward.transforms.elementwise import BoundedAffine
 from pushforward.transforms.linear import ContextShift, Triangular
 
 MIN_FLOW_ROWS = 30
@@ -37,16 +39,28 @@ _WIDE = 64
 _DROPOUT, _DROPOUT_ROWS, _MOST_DROPOUT = 0.2, 15_000, 0.5
 """Dropout at so many rows, and its limit: found on validation rows of tables of 150 to 15,000."""
 
+_CONDITIONAL_HIDDEN, _CONDITIONAL_DROPOUT = (64, 64), 0.1
+_MEMBERS, _MEMBER_ROWS = 5, 20_000
+"""Flows given a context: nets, dropout, and members of the mixture below so many rows."""
+
+_RIDGE = 1e-3
+"""Shrinkage of regression slopes, in units of the context's variance."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """Name a recipe with its options and how it is to be fitted."""
+    """Name a recipe with its options and how it is to be fitted.
+
+    With several members the model is their mixture: each learns from all but one part of the
+    rows, and stops by that part.
+    """
 
     recipe: str
     options: tuple[tuple[str, Any], ...] = ()
     dropout: float = 0.0
     learning_rate: float | None = None
     max_epochs: int | None = None
+    members: int = 1
 
     @property
     def name(self) -> str:
@@ -54,7 +68,7 @@ class Candidate:
         return f"{self.recipe}-coupling" if coupling else self.recipe
 
 
-def candidates(model: str, n: int, dim: int) -> tuple[Candidate, ...]:
+def candidates(model: str, n: int, dim: int, context_dim: int = 0) -> tuple[Candidate, ...]:
     """Return the flows to try on n training rows of dim columns, besides the Gaussian.
 
     Dropout grows as rows get fewer, so that small tables are not learned by heart. Below eight
@@ -68,10 +82,24 @@ def candidates(model: str, n: int, dim: int) -> tuple[Candidate, ...]:
         model, options = "nsf", {"coupling": dim >= _WIDE}
     if model in _WIDER:
         options = {"layers": 5, "hidden": (128, 128), **options}
+    if context_dim:
+        return (_conditional(model, options, n, dim),)
     if "linear" in options_of(model):
         options["linear"] = dim > 1
     epochs = math.ceil(make_plan(n).max_epochs * min(2.0, max(1.0, 8 / dim) ** 0.5))
     return (Candidate(model, tuple(options.items()), dropout, 4e-3, epochs),)
+
+
+def _conditional(model: str, options: dict[str, Any], n: int, dim: int) -> Candidate:
+    """Return the flow of dim columns given others: location and scale first, then its shape."""
+    if "layers" in options_of(model):
+        options = {**options, "layers": 1 if dim == 1 else 3}
+    return Candidate(
+        model,
+        tuple({**options, "hidden": _CONDITIONAL_HIDDEN}.items()),
+        _CONDITIONAL_DROPOUT,
+        members=_MEMBERS if n < _MEMBER_ROWS else 1,
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,12 +112,14 @@ class TrainingRows:
     codes, u : the rows' codes and standardized values, NaN where there is none; recorded values
         already spread over their cells.
     weights : one per row.
+    context : the numbers that the law is conditioned on; no columns where it is not.
     """
 
     schema: Schema
     codes: Float[np.ndarray, "n c"]
     u: Float[np.ndarray, "n v"]
     weights: Float[np.ndarray, " n"]
+    context: Float[np.ndarray, "n k"]
 
     def masses(self) -> list[np.ndarray]:
         """Return per coded column the share of each state, each counted half a time more."""
@@ -104,26 +134,59 @@ class TrainingRows:
 def gaussian(rows: TrainingRows, bounds: Transform | None) -> Density:
     """Return independent codes and the full-covariance Gaussian of values (within bounds).
 
-    Nothing is left to learn.
+    Given a context, the mean is linear in it. Nothing is left to learn.
     """
     schema, n_values = rows.schema, len(rows.schema.valued)
+    n_flags, n_context = sum(schema.sizes), rows.context.shape[1]
     values = None
     if n_values:
         u = rows.u
         if bounds is not None:
             u = np.asarray(bounds.inverse(jnp.asarray(u.T, float))[0], np.float64).T
-        parts = [Frozen(Invert(_whitening(u, rows.weights, schema.is_partial)))]
-        if schema.coded:  # a context that changes nothing
-            parts.append(Frozen(ContextShift(n_values, sum(schema.sizes))))
+        slopes = regression_slopes(u, rows.context, rows.weights)
+        left = u - rows.context @ slopes.T
+        parts = [Frozen(Invert(_whitening(left, rows.weights, schema.is_partial)))]
+        if n_flags + n_context:
+            parts.append(Frozen(_shift(slopes, n_flags)))
         parts += [] if bounds is None else [bounds]
         transform = Chain(parts) if len(parts) > 1 else parts[0]
         values = Pushforward(transform, StandardNormal(n_values, schema.is_partial))
     if not schema.coded:
         return values  # type: ignore[return-value]
     codes = CategoricalAutoregressive(
-        schema.sizes, key=jax.random.key(0), masses=rows.masses(), hidden=(1,)
+        schema.sizes,
+        key=jax.random.key(0),
+        context_dim=n_context,
+        masses=rows.masses(),
+        hidden=(1,),
     )
     return Mixed(codes, values, schema.presence)
+
+
+def regression_slopes(
+    u: Float[np.ndarray, "n v"],
+    context: Float[np.ndarray, "n k"],
+    weights: Float[np.ndarray, " n"],
+) -> Float[np.ndarray, "v k"]:
+    """Return the least-squares slopes of each value on the context, slightly shrunk (`_RIDGE`).
+
+    Source hastie2009elements
+    """
+    slopes = np.zeros((u.shape[1], context.shape[1]))
+    for j, column in enumerate(u.T if context.shape[1] else ()):
+        there = ~np.isnan(column)
+        own = weights[there] / weights[there].sum() if weights[there].any() else weights[there]
+        centred = context[there] - own @ context[there]
+        gram = (centred * own[:, None]).T @ centred + _RIDGE * np.eye(context.shape[1])
+        slopes[j] = np.linalg.solve(gram, (centred * own[:, None]).T @ column[there])
+    return slopes
+
+
+def _shift(slopes: Float[np.ndarray, "v k"], n_flags: int) -> ContextShift:
+    """Return the shift by a linear function of the context, after flags that shift nothing."""
+    shift = ContextShift(slopes.shape[0], n_flags + slopes.shape[1])
+    wide = np.concatenate([np.zeros((len(slopes), n_flags)), slopes], 1)
+    return eqx.tree_at(lambda s: s.slope, shift, jnp.asarray(wide, float))
 
 
 def flow(
@@ -133,21 +196,25 @@ def flow(
 
     latent → flow → columns → u. The flow starts at the identity, but for the whitening of what
     the columns give: in its first triangular map where it has one, as a fixed layer otherwise.
-    Codes have a net of their own, and the flow sees them as its context.
+    Codes have a net of their own, and the flow sees them as its context. Given a context, data
+    meet the linear regression on it first, then a location and a scale that a net reads off it.
     """
     schema, options = rows.schema, dict(candidate.options)
+    n_context = rows.context.shape[1]
+    given = {"context_dim": n_context} if n_context else {}
     if not schema.coded:
-        return _values(candidate, rows, columns, key, {})  # type: ignore[arg-type]
+        return _values(candidate, rows, columns, key, given)  # type: ignore[arg-type]
     code_key, value_key = jax.random.split(key)
     codes = CategoricalAutoregressive(
         schema.sizes,
         key=code_key,
+        context_dim=n_context,
         masses=rows.masses(),
         hidden=options.get("hidden", (64, 64)),
     )
     values = None
     if columns is not None:
-        given = {"context_dim": codes.n_flags}
+        given = {"context_dim": codes.n_flags + n_context}
         if schema.is_partial and "partial" not in options_of(candidate.recipe):
             raise OptionError(
                 f"model {candidate.recipe!r} for a table in which values can be absent",
@@ -178,14 +245,32 @@ def _values(
             "'auto', or a recipe that builds a flow of the real space with a likelihood",
             "fit it by pf.fit on an array that lives where the recipe does",
         )
-    inverse = jax.jit(lambda v: columns.inverse(v)[0])
-    normal = np.asarray(inverse(jnp.asarray(rows.u.T, float)), np.float64).T
+    normal = np.asarray(_normal_scores(columns, jnp.asarray(rows.u.T, float)), np.float64).T
     partial = rows.schema.is_partial
     if options.get("linear"):
         core = _start_whitened(core, normal, rows.weights, partial)
         return Pushforward(Chain([core.transform, columns]), core.density)
-    whitening = Frozen(Invert(_whitening(normal, rows.weights, partial)))
-    return Pushforward(Chain([core.transform, whitening, columns]), core.density)
+    slopes = regression_slopes(normal, rows.context, rows.weights)
+    left = normal - rows.context @ slopes.T
+    whitening = Frozen(Invert(_whitening(left, rows.weights, partial)))
+    if not rows.context.shape[1]:
+        return Pushforward(Chain([core.transform, whitening, columns]), core.density)
+    n_context = options["context_dim"]
+    moved = MaskedAutoregressive(
+        normal.shape[1],
+        BoundedAffine(),
+        key=jax.random.fold_in(key, 1),
+        context_dim=n_context,
+        hidden=options.get("hidden", (64, 64)),
+        partial=partial,
+    )
+    shift = _shift(slopes, n_context - slopes.shape[1])
+    return Pushforward(Chain([core.transform, moved, whitening, shift, columns]), core.density)
+
+
+@eqx.filter_jit
+def _normal_scores(columns: Transform, u: Array) -> Array:
+    return columns.inverse(u)[0]
 
 
 def _start_whitened(

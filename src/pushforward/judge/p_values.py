@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 
+from pushforward.core.errors import OptionError
+
 
 def conformal_p_values(
     scores: Float[np.ndarray, " n"],
@@ -30,3 +32,17 @@ def conformal_p_values(
     filled = np.where(np.isnan(scores), -np.inf, scores)
     count = below[np.searchsorted(calibration, filled, side="right")]
     return np.where(np.isnan(scores), own, own + count) / (own + below[-1])
+
+
+def rejected(p_values: Float[np.ndarray, " n"], rate: float) -> np.ndarray:
+    """Return which p-values the step-up rule of Benjamini and Hochberg rejects.
+
+    The largest k with p_(k) ≤ rate k/n; false ones are a share `rate` of the rejected on average.
+
+    Source benjamini1995fdr
+    """
+    if not 0 < rate < 1:
+        raise OptionError(f"false_discovery_rate={rate}", "a share between 0 and 1")
+    order = np.sort(p_values)
+    passed = np.flatnonzero(order <= rate * np.arange(1, len(order) + 1) / max(len(order), 1))
+    return p_values <= order[passed[-1]] if len(passed) else np.zeros(len(p_values), bool)

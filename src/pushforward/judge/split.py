@@ -44,6 +44,15 @@ def split_rows(n: int, validation: float, holdout: float, rng: np.random.Generat
     )
 
 
-def folds(n: int, k: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Split n rows at random into k parts of nearly equal size."""
-    return [np.sort(part) for part in np.array_split(rng.permutation(n), min(k, n))]
+def rotations(
+    rows: np.ndarray, k: int, rng: np.random.Generator
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return for each of k parts of the rows in turn: the others (all of one size), and the part.
+
+    Parts are drawn at random and differ by one row at most; where they do, the larger sets of
+    others leave one out, so that every fit has the same shape.
+    """
+    n = len(rows)
+    parts = [np.sort(part) for part in np.array_split(rng.permutation(n), min(k, n))]
+    size = n - max(map(len, parts))
+    return [(rows[np.setdiff1d(np.arange(n), part)[:size]], rows[part]) for part in parts]

@@ -1,55 +1,44 @@
 """Baselines of a table, scored on the rows and against the measure that its model is scored on."""
 
+import dataclasses
+
 import numpy as np
 from jaxtyping import Float
 
 from pushforward.judge.baselines import score_baselines, standard_error, weighted_mean
 from pushforward.judge.candidates import TrainingRows, gaussian
+from pushforward.judge.learning import learn_gaussian
 from pushforward.judge.scaling import scaled_by_moments, spread
+from pushforward.judge.settings import Task
 from pushforward.judge.split import Split
 from pushforward.tables.columns import bounds_warp
 from pushforward.tables.density import TableDensity
-from pushforward.tables.schema import Schema
 
 _BASELINE_SHARE = 0.1
 """Share of the fit's time that the baselines may take."""
 
-Rows = Float[np.ndarray, "n columns"]
-AnyRows = Float[np.ndarray, "_ columns"]
 Weights = Float[np.ndarray, " n"]
 
 
 def table_baselines(
-    values: Rows,
-    weights: Weights,
-    schema: Schema,
-    parts: list[tuple[Split, np.ndarray]],
-    seconds: float,
-    rng: np.random.Generator,
+    task: Task, parts: list[Split], seconds: float, rng: np.random.Generator
 ) -> dict[str, dict[str, float] | None]:
-    """Score the baselines on the rows that the model is reported on.
+    """Score the baselines on the rows that the model is reported on, the parts' hold-outs.
 
     They learn from dequantized rows, drawn by their weights where these differ, and choose their
     sizes on the validation rows, or on a tenth of the training rows where there are none.
     """
     found: dict[str, list[np.ndarray]] = {}
-    for part, rows in parts:
-        train, choose = part.train, part.validation
-        if not len(choose):
-            order = rng.permutation(train)
-            choose, train = np.split(order, [max(1, len(order) // 10)])
-        drawn = [_by_weight(i, weights, rng) for i in (train, choose)]
-        scores = _baseline_scores(
-            *(values[i] for i in (*drawn, rows)),
-            scaled_by_moments(values[part.train], schema),
-            seconds * _BASELINE_SHARE / len(parts),
-            rng,
-        )
+    for part in parts:
+        if task.given is None:
+            scores = _part_scores(task, part, seconds * _BASELINE_SHARE / len(parts), rng)
+        else:
+            scores = _conditional_scores(task, part)
         for name, log_prob in scores.items():
-            lost = np.full(len(rows), np.nan)
+            lost = np.full(len(part.holdout), np.nan)
             found.setdefault(name, []).append(lost if log_prob is None else log_prob)
     joined = {name: np.concatenate(scores) for name, scores in found.items()}
-    held = weights[np.concatenate([rows for _, rows in parts])]
+    held = task.rows.weights[np.concatenate([part.holdout for part in parts])]
     return {
         name: {"nats": weighted_mean(scores, held), "se": standard_error(scores, held)}
         if np.isfinite(scores).all()
@@ -58,24 +47,39 @@ def table_baselines(
     }
 
 
-def _baseline_scores(
-    train: AnyRows,
-    choose: AnyRows,
-    test: AnyRows,
-    scaled: Schema,
-    seconds: float,
-    rng: np.random.Generator,
+def _conditional_scores(task: Task, part: Split) -> dict[str, np.ndarray | None]:
+    """Return the scores of linear regression, and of a law that does not know what is given."""
+    held = task.rows[part.holdout]
+    alone = dataclasses.replace(task, given=None)
+    without = learn_gaussian(alone, part.train).log_prob(held.values)
+    if not task.schema.valued:
+        return {"unconditional": without}
+    linear = learn_gaussian(task, part.train).log_prob(held.values, held.context)
+    return {"linear": linear, "unconditional": without}
+
+
+def _part_scores(
+    task: Task, part: Split, seconds: float, rng: np.random.Generator
 ) -> dict[str, np.ndarray | None]:
-    """Return each baseline's log-densities of the test rows, against the model's own measure.
+    """Return each baseline's log-densities of the hold-out rows, against the model's own measure.
 
     Codes are independent of each other and of the values. Where values can be absent the only
     baseline is the Gaussian: mixtures and kernels need them all.
     """
+    values, weights = task.rows.values, task.rows.weights
+    train, choose = part.train, part.validation
+    if not len(choose):
+        order = rng.permutation(train)
+        choose, train = np.split(order, [max(1, len(order) // 10)])
+    drawn = [_by_weight(i, weights, rng) for i in (train, choose)]
+    train, choose, test = (values[i] for i in (*drawn, part.holdout))
+    scaled = scaled_by_moments(values[part.train], task.schema)
     learn = TrainingRows(
         scaled,
         scaled.codes(train),
         spread(scaled.standardize(train), scaled, rng),
         np.ones(len(train)),
+        np.empty((len(train), 0)),
     )
     if scaled.is_partial or not scaled.valued:
         name = "gaussian" if scaled.valued else "independent"

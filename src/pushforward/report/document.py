@@ -3,18 +3,28 @@
 from typing import Any
 
 import jax
+import narwhals as nw
 import numpy as np
 from scipy import stats
 
 from pushforward import __version__
+from pushforward.estimators.checks import matching_frame
+from pushforward.judge.predict import is_univariate
 from pushforward.report.compare import marginals, worst_pairs
 from pushforward.tables.frames import from_frame
 from pushforward.tables.schema import Schema
+from pushforward.tables.univariate import integral_transform
 
 PICTURED_ROWS = 20_000
 """Rows that pictures and comparisons are made from; odd rows are looked for among all."""
 
 _ODDEST = 10
+_COVERAGES, _TOLD = (0.5, 0.8, 0.9, 0.95, 0.99), 0.9
+"""Central intervals whose coverage is counted, and the one that is told in words."""
+
+_NEVER = 1e-9
+"""PIT values this near to 0 or 1 are drawn as latents of six sd."""
+
 _BINS = 20
 _QUANTILES = np.linspace(0.005, 0.995, 67)
 
@@ -24,26 +34,32 @@ def findings(estimator: Any, table: Any, seed: int = 0) -> dict[str, Any]:
 
     Parameters
     ----------
-    estimator : a fitted `DensityEstimator`.
-    table : rows with the columns it was fitted on, in any kind of frame.
+    estimator : a fitted `DensityEstimator` or `ConditionalDensityEstimator`.
+    table : rows with the columns it was fitted on, in any kind of frame; for a conditional law
+        one with column names, those given and those of the target.
     seed : seed of the samples and of the choice of rows for pictures.
 
     Returns
     -------
     A JSON-able document: summary (sentences), card, columns, marginals, pairs, latents,
-    calibration, oddest rows, and how they were made.
+    calibration, coverage of intervals (one target column of numbers), oddest rows, and how they
+    were made.
     """
-    frame = from_frame(table, estimator.schema_)
-    names = frame.names if "feature_names_in_" in vars(estimator) else None
-    estimator.schema_.check_names(names, frame.values.shape[1])
-    values, schema = frame.values, estimator.schema_
-    scores, p_values = estimator.scores_and_p_values(table)
+    schema, model = estimator.schema_, estimator.model_
+    context, values, scores, p_values = _read(estimator, table)
     rng = np.random.default_rng(seed)
     chosen = np.sort(rng.permutation(len(values))[:PICTURED_ROWS])
-    real = values[chosen]
+    real, given = values[chosen], None if context is None else context[chosen]
+    pit = None
     with jax.enable_x64(estimator.float64):
-        sampled = estimator.model_.sample(jax.random.key(seed), len(chosen))
-        z = estimator.model_.transform(values[chosen]) if schema.valued else real[:, :0]
+        sampled = model.sample(jax.random.key(seed), len(chosen), given)
+        if context is None:
+            z = model.transform(real) if schema.valued else real[:, :0]
+        elif is_univariate(model):
+            pit = integral_transform(model, real[:, 0], given, rng)
+            z = stats.norm.ppf(np.clip(pit, _NEVER, 1 - _NEVER))[:, None]
+        else:
+            z = real[:, :0]
     found = {
         "pushforward": __version__,
         "seed": seed,
@@ -63,10 +79,38 @@ def findings(estimator: Any, table: Any, seed: int = 0) -> dict[str, Any]:
         "pairs": worst_pairs(real, sampled, schema),
         "latents": _latents(z),
         "calibration": _calibration(z, p_values),
+        "coverage": [] if pit is None else _coverage(pit),
         "oddest": _oddest(values, scores, p_values, schema),
     }
     found["summary"] = _summary(found)
     return found
+
+
+def _read(
+    estimator: Any, table: Any
+) -> tuple[np.ndarray | None, np.ndarray, np.ndarray, np.ndarray]:
+    """Return a table's given cells, or none, its cells, their scores and p-values."""
+    schema = estimator.schema_
+    if not estimator.model_.given:
+        named = "feature_names_in_" in vars(estimator)
+        values = matching_frame(table, schema, named, type(estimator).__name__).values
+        return None, values, *estimator.scores_and_p_values(table)
+    given = estimator.model_.given.schema
+    frame = nw.from_native(table, eager_only=True)
+    parts = [frame.select(list(part.names)).to_native() for part in (given, schema)]
+    context, values = (
+        from_frame(part, columns).values
+        for part, columns in zip(parts, (given, schema), strict=True)
+    )
+    return context, values, *estimator.scores_and_p_values(*parts)
+
+
+def _coverage(pit: np.ndarray) -> list[dict[str, float]]:
+    """Return how many values central intervals hold."""
+    return [
+        {"nominal": share, "actual": float((np.abs(pit - 0.5) <= share / 2).mean())}
+        for share in _COVERAGES
+    ]
 
 
 def _latents(z: np.ndarray) -> list[dict[str, Any]]:
@@ -138,6 +182,12 @@ def _summary(found: dict[str, Any]) -> list[str]:
     if failed:
         said.append(f"Baselines that failed or ran out of time: {', '.join(failed)}.")
     set_aside = [c["name"] for c in found["columns"] if c["kind"] == "constant"]
+    for line in found["coverage"]:
+        if line["nominal"] == _TOLD:
+            said.append(
+                f"Central intervals of {line['nominal']:.0%} hold {line['actual']:.1%} of this "
+                "table's values."
+            )
     gridded = [c["name"] for c in found["columns"] if c["resolution"] > 0]
     if gridded:
         said.append(

@@ -136,12 +136,17 @@ _MODULES = {
         "StudentT",
         "Uniform",
     ),
+    "tables.context": ("ContextColumns",),
     "tables.density": ("TableDensity",),
     "tables.schema": (
         "Column",
         "Schema",
     ),
+    "judge.blurred": ("BlurredDensity",),
+    "judge.outliers": ("OutlierModel",),
+    "estimators.conditional": ("ConditionalDensityEstimator",),
     "estimators.density": ("DensityEstimator",),
+    "estimators.outliers": ("OutlierDetector",),
 }
 
 NAMES = {

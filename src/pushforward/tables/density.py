@@ -1,5 +1,7 @@
 """A density over a table's own columns, in its own units."""
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,6 +13,7 @@ from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence, weakest
 from pushforward.densities.mixed import Mixed
 from pushforward.densities.pushforward import Pushforward
+from pushforward.tables.context import ContextColumns, Given
 from pushforward.tables.schema import Schema
 
 BLOCK = 2048
@@ -34,6 +37,8 @@ class TableDensity(eqx.Module):
     density : a density over events: the codes of the coded columns, then the standardized values
         of the valued ones (`Schema`); a `Mixed` where there are codes.
     nodes : K, nodes of the quadrature over the cell of all gridded columns jointly.
+    given : the columns that the law is conditioned on, or none. Methods then take as `context`
+        the rows of those columns, one per row or one for all.
 
     Cost O(nodes) density evaluations a row. Source theis2016note
     """
@@ -41,6 +46,7 @@ class TableDensity(eqx.Module):
     schema: Schema = eqx.field(static=True)
     density: Density
     nodes: int = eqx.field(static=True, default=1)
+    given: ContextColumns | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
         if self.nodes < 1:
@@ -49,6 +55,12 @@ class TableDensity(eqx.Module):
             raise ShapeError(
                 f"a density of dim {self.density.dim}",
                 f"dim {self.schema.dim}, the codes and values of the columns that vary",
+            )
+        wanted = 0 if self.given is None else self.given.dim
+        if self.density.context_dim != wanted:
+            raise ShapeError(
+                f"a density of context_dim {self.density.context_dim}",
+                f"{wanted}, the numbers of the columns that are given",
             )
 
     @property
@@ -60,7 +72,7 @@ class TableDensity(eqx.Module):
         gridded = Evidence.NUMERICAL if self.schema.is_discretized else Evidence.EXACT
         return weakest(gridded, self.density.evidence)
 
-    def log_prob(self, values: Values) -> Float[np.ndarray, " n"]:
+    def log_prob(self, values: Values, context: Given | None = None) -> Float[np.ndarray, " n"]:
         """Return log p of full rows in nats; −inf where a constant column has another value.
 
         Raises
@@ -69,13 +81,15 @@ class TableDensity(eqx.Module):
         """
         self.schema.check_cells(values)
         u = self.schema.standardize(values)
-        events = event_rows(self.schema, values, u)
+        events, numbers = event_rows(self.schema, values, u), self.encode(context, len(u))
         offsets = self._offsets()
         total = np.full(len(u), -np.inf)
         for offset in offsets:
             moved = events.copy()
             moved[:, len(self.schema.coded) :] += offset
-            total = np.logaddexp(total, _in_blocks(_log_prob, self.density, moved))
+            scores = in_blocks(_log_prob, self.density, moved, numbers)
+            with np.errstate(invalid="ignore"):  # what is NaN stays NaN
+                total = np.logaddexp(total, scores)
         out = total - np.log(len(offsets)) - self.schema.log_scale(u)
         for i, column in enumerate(self.schema.columns):
             if column.kind == "constant":
@@ -87,15 +101,36 @@ class TableDensity(eqx.Module):
         """Return what log p gains in standard units: Σ log scale over the values of each row."""
         return self.schema.log_scale(self.schema.standardize(values))
 
-    def sample(self, key: Array, n: int) -> Values:
+    def sample(self, key: Array, n: int, context: Given | None = None) -> Values:
         """Draw full rows: gridded columns on their grid, codes and constants put back."""
-        blocks = [
-            np.asarray(_sample(self.density, jax.random.fold_in(key, i)), np.float64)
-            for i in range(-(-n // BLOCK))
-        ]
+        numbers, dtype = self.encode(context, n), jnp.result_type(float)
+        blocks = []
+        for i, first in enumerate(range(0, n, BLOCK)):
+            block = numbers[first : first + BLOCK]
+            padded = np.concatenate([block, np.zeros((BLOCK - len(block), numbers.shape[1]))])
+            given = jnp.asarray(padded, dtype) if self.density.context_dim else None
+            drawn = _sample(self.density, jax.random.fold_in(key, i), given)
+            blocks.append(np.asarray(drawn, np.float64))
         events = np.concatenate([np.empty((0, self.dim)), *blocks])[:n]
         codes, u = np.split(events, [len(self.schema.coded)], axis=1)
         return self.schema.restore(u, codes)
+
+    def encode(self, context: Given | None, n: int) -> Float[np.ndarray, "n c"]:
+        """Return what nets see of n rows' context; no numbers where the law has none.
+
+        Raises
+        ------
+        ShapeError : a context is missing, not wanted, or neither n rows nor one.
+        """
+        if self.given is None:
+            if context is not None:
+                raise ShapeError("a context", "none: the law is not conditional")
+            return np.empty((n, 0))
+        if context is None or len(context) not in (1, n):
+            found = "no context" if context is None else f"a context of {len(context)} rows"
+            raise ShapeError(found, f"{n} rows of {', '.join(self.given.schema.names)}, or one")
+        numbers = self.given.encode(context)
+        return numbers if len(numbers) == n else np.repeat(numbers, n, 0)
 
     @property
     def n_latents(self) -> int:
@@ -109,14 +144,14 @@ class TableDensity(eqx.Module):
         self.schema.check_cells(values)
         events = event_rows(self.schema, values, self.schema.standardize(values))
         if isinstance(self.density, Mixed):
-            return _in_blocks(_latents, self.density, events)
-        return _in_blocks(_inverse, self._flow(), events)
+            return in_blocks(_latents, self.density, events)
+        return in_blocks(_inverse, self._flow(), events)
 
     def inverse_transform(self, z: Float[np.ndarray, "n v"]) -> Values:
         """Return the full rows of latents; gridded columns are rounded to their grid."""
         if z.shape[1] != self.n_latents:
             raise ShapeError(f"latents of {z.shape[1]} columns", f"{self.n_latents} columns")
-        return self.schema.restore(_in_blocks(_forward, self._flow(), z))
+        return self.schema.restore(in_blocks(_forward, self._flow(), z))
 
     def _flow(self) -> Pushforward:
         if isinstance(self.density, Mixed):
@@ -165,27 +200,39 @@ def _golden(dim: int) -> float:
     return value
 
 
-def _in_blocks(function, model: object, rows: np.ndarray) -> np.ndarray:  # noqa: ANN001
-    """Apply a compiled function to padded blocks of rows; float64 out."""
+def in_blocks(
+    function: Callable[..., Array],
+    model: object,
+    rows: np.ndarray,
+    context: np.ndarray | None = None,
+) -> np.ndarray:
+    """Apply a compiled `function(model, rows, context)` to padded blocks of rows; float64 out.
+
+    A context of no columns is none.
+    """
     dtype = jnp.result_type(float)
+    parts = [rows] if context is None or not context.shape[1] else [rows, context]
     out = []
     for first in range(0, max(len(rows), 1), BLOCK):
-        block = rows[first : first + BLOCK]
-        padded = np.zeros((BLOCK, rows.shape[1]))
-        padded[: len(block)] = block
-        result = function(model, jnp.asarray(padded, dtype))
-        out.append(np.asarray(result, np.float64)[: len(block)])
+        blocks = [part[first : first + BLOCK] for part in parts]
+        padded = [np.zeros((BLOCK, part.shape[1])) for part in parts]
+        for block, whole in zip(blocks, padded, strict=True):
+            whole[: len(block)] = block
+        result = function(model, *(jnp.asarray(whole, dtype) for whole in padded))
+        out.append(np.asarray(result, np.float64)[: len(blocks[0])])
     return np.concatenate(out)
 
 
 @eqx.filter_jit
-def _log_prob(density: Density, u: Array) -> Array:
-    return density.log_prob(u)
+def _log_prob(density: Density, u: Array, context: Array | None = None) -> Array:
+    return density.log_prob(u, context)
 
 
 @eqx.filter_jit
-def _sample(density: Density, key: Array) -> Array:
-    return density.sample(key, BLOCK)
+def _sample(density: Density, key: Array, context: Array | None) -> Array:
+    if context is None:
+        return density.sample(key, BLOCK)
+    return density.sample(key, 1, context)[0]
 
 
 @eqx.filter_jit

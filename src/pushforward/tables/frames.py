@@ -94,6 +94,12 @@ def to_frame(values: Float[np.ndarray, "n columns"], schema: Schema, backend: An
     return first.to_frame().with_columns(*others).to_native()
 
 
+def means_table(values: Float[np.ndarray, "n columns"], schema: Schema, backend: Any) -> Any:
+    """Return columns' means as a frame of that library: floating, texts as texts."""
+    columns = {column.name: _texts(values[:, i], column) for i, column in enumerate(schema.columns)}
+    return nw.from_dict(columns, backend=backend).to_native()
+
+
 def matrix_to_frame(values: np.ndarray, names: tuple[str, ...], table: Any, backend: Any) -> Any:
     """Return a matrix under new column names as the kind of table that `table` is."""
     if backend is None:

@@ -29,6 +29,9 @@ _ATOM_ROWS, _ATOM_SHARE, _ATOM_EXCESS = 10, 0.01, 5.0
 _FEW_LEVELS, _ROWS_PER_LEVEL = 50, 100
 """So few different values, with so many rows each, are learned value by value."""
 
+_FEW_OTHERS = 100
+"""Fewer rows than that beside a column's levels are levels too: too few to learn a density."""
+
 _TOLD = 4
 """Single values named in a column's reason."""
 
@@ -136,6 +139,8 @@ def _infer_known(v: np.ndarray, weights: Weights, name: str, source: Source, n: 
         return Column(name, "ordinal", atoms=tuple(levels.tolist()), reason="two values only")
     atoms = _atoms(v, levels)
     rest = ~np.isin(v, atoms)
+    if _has_few_levels(levels, len(v)) and rest.sum() < _FEW_OTHERS:
+        rest[:] = False
     column = _infer_values(v[rest], weights[rest], name) if rest.any() else None
     if column is None or column.kind == "constant":
         listed = tuple(levels.tolist())
@@ -177,7 +182,7 @@ def _atoms(v: np.ndarray, levels: np.ndarray) -> tuple[float, ...]:
     """
     counts = np.unique(v, return_counts=True)[1]
     common = np.flatnonzero((counts >= _ATOM_ROWS) & (counts >= _ATOM_SHARE * len(v)))
-    if len(levels) <= min(_FEW_LEVELS, len(v) / _ROWS_PER_LEVEL):
+    if _has_few_levels(levels, len(v)):
         return tuple(levels[common].tolist())
     found = []
     for k in common:
@@ -185,6 +190,10 @@ def _atoms(v: np.ndarray, levels: np.ndarray) -> tuple[float, ...]:
         if counts[k] >= _ATOM_EXCESS * near.max(initial=1):
             found.append(float(levels[k]))
     return tuple(found)
+
+
+def _has_few_levels(levels: np.ndarray, n: int) -> bool:
+    return len(levels) <= min(_FEW_LEVELS, n / _ROWS_PER_LEVEL)
 
 
 def _infer_values(v: np.ndarray, weights: Weights, name: str) -> Column:

@@ -1,0 +1,73 @@
+"""What every estimator does with its arguments."""
+
+import math
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from pushforward.core.errors import DataError, OptionError, SchemaMismatchError
+from pushforward.tables.frames import Frame, from_frame
+from pushforward.tables.schema import Schema
+
+
+def checked_weights(weights: Any, n: int) -> np.ndarray:
+    """Return one finite, non-negative weight per row, not all zero; ones where none is given."""
+    if weights is None:
+        return np.ones(n)
+    weights = np.asarray(weights, np.float64)
+    if weights.ndim == 0:
+        weights = np.full(n, float(weights))
+    if weights.shape != (n,) or not np.isfinite(weights).all() or (weights < 0).any():
+        raise DataError(f"weights of shape {weights.shape}", f"{n} finite numbers, none negative")
+    if not math.fsum(weights) > 0:
+        raise DataError("weights that are all zero", "at least one positive weight")
+    return weights
+
+
+def check_missing(missing: str, values: np.ndarray, names: tuple[str, ...]) -> None:
+    """Raise unless `missing` is an option, and allows the cells that are missing."""
+    if missing not in ("model", "reject"):
+        raise OptionError(f"missing={missing!r}", "'model' or 'reject'")
+    if missing == "reject":
+        refuse_missing(values, names, "as missing='reject' says", "missing='model', or ")
+
+
+def refuse_missing(values: np.ndarray, names: tuple[str, ...], why: str, fix: str = "") -> None:
+    """Raise if a cell is missing, named by column and row."""
+    lost = np.isnan(values)
+    if lost.any():
+        row, column = (int(i) for i in np.argwhere(lost)[0])
+        raise DataError(
+            f"column {names[column]!r}, row {row}: NaN, a missing value ({lost.sum()} such cells)",
+            f"no missing values, {why}",
+            f"{fix}drop or fill these rows first",
+        )
+
+
+def matching_frame(table: Any, schema: Schema, named: bool, who: str) -> Frame:
+    """Read a table that must have the schema's columns: by name where the fit saw names.
+
+    Raises
+    ------
+    SchemaMismatchError : other columns, or another order.
+    """
+    frame = from_frame(table, schema)
+    n_columns = frame.values.shape[1]
+    if frame.names is None and n_columns != len(schema.columns):
+        raise SchemaMismatchError(
+            f"X has {n_columns} features, but {who} is expecting {len(schema.columns)} features "
+            "as input",
+            f"the columns {', '.join(schema.names)}",
+        )
+    schema.check_names(frame.names if named else None, n_columns)
+    return frame
+
+
+def seed_of(random_state: Any) -> int:
+    """Return a seed: the integer itself, or one drawn from a generator."""
+    if isinstance(random_state, int | np.integer):
+        return int(random_state)
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**31))
+    return int(check_random_state(random_state).randint(2**31 - 1))

@@ -1,0 +1,32 @@
+"""What is to be learned from a table, and the choices of its fit."""
+
+import dataclasses
+from pathlib import Path
+
+from pushforward.judge.rows import TableRows
+from pushforward.tables.schema import Schema
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Hold the choices of a table fit; see `DensityEstimator` for their meaning."""
+
+    model: str = "auto"
+    validation: float = 0.1
+    holdout: float = 0.1
+    max_epochs: int | None = None
+    max_time: float | None = None
+    nodes: int = 1
+    seed: int = 0
+    progress: bool = False
+    checkpoint: Path | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """Hold rows of positive weight, their columns, those that are given, and the choices."""
+
+    rows: TableRows
+    schema: Schema
+    given: Schema | None
+    settings: Settings
