@@ -37,7 +37,8 @@ def table_density(values, nodes=1, declared=None):
     base = StandardNormal(u.shape[1], schema.is_partial)
     if not schema.coded:
         return TableDensity(schema, Pushforward(columns, base), nodes)
-    rows = TrainingRows(schema, schema.codes(values), noisy, np.ones(len(values)))
+    nothing = np.empty((len(values), 0))
+    rows = TrainingRows(schema, schema.codes(values), noisy, np.ones(len(values)), nothing)
     codes = CategoricalAutoregressive(schema.sizes, key=jax.random.key(0), masses=rows.masses())
     seen = ContextShift(u.shape[1], codes.n_flags) if columns else None
     given = Pushforward(Chain([seen, columns]), base) if columns else None
