@@ -42,7 +42,7 @@ def torus_nsf(
     for i, layer_key in enumerate(jax.random.split(key, layers)):
         order_key, net_key = jax.random.split(layer_key)
         core = net.layer(dim, CircularSpline(bins), coupling, net_key)
-        parts.append(Chain([core, mixed(dim, i, coupling, order_key)]))
+        parts.append(Chain([mixed(dim, i + 1, coupling, order_key), core]))
     turn = jnp.full(dim, math.pi)
     return Pushforward(Scan(parts), Uniform(-turn, turn))
 
