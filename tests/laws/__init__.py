@@ -30,6 +30,7 @@ from laws.inputs import (
     sharp,
 )
 from laws.transforms import (
+    composed_as_rounded,
     composed_round_trip,
     context_reaches,
     determinant,

@@ -46,6 +46,20 @@ def composed_round_trip(case, thing, rng):
     assert np.quantile(error, 0.9) < 1e-3
 
 
+def composed_as_rounded(case, thing, rng):
+    """As `composed_round_trip`, or to what a few ulps of the latents carry: flat layers lose x.
+
+    A step of an optimizer along a random direction may leave a layer's slope at 1e-5.
+    """
+    t = transform_of(thing)
+    x, context = points(case, rng, 64)
+    z, _ = inverse(t, x, context)
+    back, _ = forward(t, z, context)
+    slack = (_carried([t], z, context) + _carried_between(layers(t), x, context)) / 10
+    error = np.abs(np.asarray(back - x)) / (1 + np.abs(np.asarray(x)))
+    assert np.quantile(error - slack, 0.9) < 1e-3
+
+
 def _check_round_trip(t, x, context):
     """Check x → z → x̃ by its backward error, and return z.
 
@@ -53,7 +67,9 @@ def _check_round_trip(t, x, context):
     |x̃ − x| ≤ 3 Σ_j max |f(z ± δ_j) − f(z)| + 300 eps (|x| + 1), δ_j = 100 eps (|z_j| + 1): the
     rounding of a net and its sums. Changes of f, not its Jacobian: a sharp map may be flat over
     less than an ulp. The values between layers round as well: where a steep layer meets a flat
-    one, theirs is the larger share, so it is added before a composed map is called wrong.
+    one, theirs is the larger share, so it is added before a composed map is called wrong. A row
+    of which some feature is lost (moved by more than 1 + |x|) may be wrong in others, which may
+    depend on it in between; one row in ten at most.
     """
     z, there = inverse(t, x, context)
     back, again = forward(t, z, context)
@@ -64,7 +80,10 @@ def _check_round_trip(t, x, context):
     if not (error <= slack).all() and len(parts) > 1:
         slack += 3 * _carried_between(parts, x, context)
     assert np.isfinite(slack).all()
+    lost = (slack > 1 + np.abs(np.asarray(x))).any(0)
     bad = ~(error <= slack)
+    assert (bad.any(0) & lost).mean() <= 0.1
+    bad &= ~lost
     assert not bad.any(), (type(t), error[bad][:3], slack[bad][:3], x[:, bad.any(0)][:, :3].T)
     assert np.isfinite(np.asarray(there)).all()
     assert np.isfinite(np.asarray(again)).all()

@@ -141,11 +141,15 @@ def _series(values: np.ndarray, column: Column, backend: Any) -> nw.Series:
         if not lost.any() or backend == "pandas":
             return nw.new_series(column.name, values, dtype, backend=backend)
         cells = [None if gone else v for gone, v in zip(lost, values.tolist(), strict=True)]
-    if backend == "pandas" and lost.any() and dtype in (nw.Int64(), nw.Boolean()):
+    if backend == "pandas":
         import pandas as pd
 
-        name = "Int64" if dtype == nw.Int64() else "boolean"
-        return nw.from_native(pd.Series(cells, name=column.name, dtype=name), series_only=True)
+        types: dict[Any, Any] = {nw.Categorical(): pd.CategoricalDtype(column.categories)}
+        if lost.any():
+            types |= {nw.Int64(): "Int64", nw.Boolean(): "boolean"}
+        if dtype in types:
+            series = pd.Series(cells, name=column.name, dtype=types[dtype])
+            return nw.from_native(series, series_only=True)
     return nw.new_series(column.name, cells, dtype, backend=backend)
 
 
