@@ -48,6 +48,7 @@ __all__ = [
     "after_a_step",
     "called_in_any_way",
     "compiled_is_eager",
+    "composed_as_rounded",
     "composed_round_trip",
     "context_reaches",
     "determinant",
