@@ -3,7 +3,16 @@
 import importlib
 import sys
 
-TASKS = ("tables", "transforms", "recipes", "posteriors", "agreement", "conditional")
+TASKS = (
+    "tables",
+    "transforms",
+    "recipes",
+    "posteriors",
+    "agreement",
+    "conditional",
+    "outliers",
+    "samples",
+)
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in TASKS:
