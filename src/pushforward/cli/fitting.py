@@ -50,6 +50,13 @@ def fit(
         ),
     ] = None,
     missing: Annotated[str, typer.Option(help="Missing cells: model them, or reject.")] = "model",
+    group: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Rows with one value here stay together in a split."),
+    ] = None,
+    split: Annotated[
+        str, typer.Option(help="Rows that choose and report: random, or ordered (the last).")
+    ] = "random",
     validation: Annotated[float, typer.Option(help="Share of rows that choose.")] = 0.1,
     holdout: Annotated[float, typer.Option(help="Share of rows that only report.")] = 0.1,
     max_time: Annotated[float | None, typer.Option(help="Seconds to learn for at most.")] = None,
@@ -75,7 +82,8 @@ def fit(
     say = console(quiet)
     check_free(output, overwrite)
     data = read_table(table)
-    data, row_weights = chosen_columns(data, columns, drop, weights)
+    groups = data.column(_listed(group, "--group", data.column_names)[0]) if group else None
+    data, row_weights = chosen_columns(data, columns, drop, weights, group)
     targets = _listed(target, "--target", data.column_names)
     checkpoint = output.with_name(f"{output.name}.checkpoint")
     if not resume:
@@ -90,6 +98,7 @@ def fit(
         missing=missing,
         validation=validation,
         holdout=holdout,
+        split=split,
         max_epochs=max_epochs,
         max_time=max_time,
         nodes=nodes,
@@ -100,9 +109,9 @@ def fit(
     )
     try:
         if isinstance(estimator, ConditionalDensityEstimator):
-            estimator.fit(data.drop_columns(targets), data.select(targets), row_weights)
+            estimator.fit(data.drop_columns(targets), data.select(targets), row_weights, groups)
         else:
-            estimator.fit(data, sample_weight=row_weights)
+            estimator.fit(data, sample_weight=row_weights, groups=groups)
     except KeyboardInterrupt:
         say.print(f"No model written; --resume goes on from {checkpoint}")
         raise
@@ -166,11 +175,18 @@ def _remove(checkpoint: Path) -> None:
         checkpoint.rmdir()
 
 
-def chosen_columns(data: Any, columns: str | None, drop: str | None, weights: str | None) -> Any:
-    """Return the table's chosen columns and its weights."""
+def chosen_columns(
+    data: Any,
+    columns: str | None,
+    drop: str | None,
+    weights: str | None,
+    group: str | None = None,
+) -> Any:
+    """Return the table's chosen columns, without those of weights and groups, and its weights."""
     names = list(data.column_names)
     kept = _listed(columns, "--columns", names) or names
-    gone = {*_listed(drop, "--drop", names), *_listed(weights, "--weights", names)}
+    apart = (("--drop", drop), ("--weights", weights), ("--group", group))
+    gone = {name for option, text in apart for name in _listed(text, option, names)}
     row_weights = data.column(weights).to_numpy() if weights else None
     return data.select([name for name in kept if name not in gone]), row_weights
 

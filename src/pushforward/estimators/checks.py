@@ -25,6 +25,16 @@ def checked_weights(weights: Any, n: int) -> np.ndarray:
     return weights
 
 
+def units_of(groups: Any, n: int) -> np.ndarray | None:
+    """Return a number per group for each of n rows, or none where there are no groups."""
+    if groups is None:
+        return None
+    labels = np.asarray(groups)
+    if labels.shape != (n,):
+        raise DataError(f"groups of shape {labels.shape}", f"one label for each of {n} rows")
+    return np.unique(labels.astype(str), return_inverse=True)[1]
+
+
 def check_missing(missing: str, values: np.ndarray, names: tuple[str, ...]) -> None:
     """Raise unless `missing` is an option, and allows the cells that are missing."""
     if missing not in ("model", "reject"):

@@ -17,6 +17,7 @@ from pushforward.estimators.checks import (
     matching_frame,
     refuse_missing,
     seed_of,
+    units_of,
 )
 from pushforward.judge import predict
 from pushforward.judge.p_values import conformal_p_values
@@ -40,7 +41,7 @@ class ConditionalDensityEstimator(BaseEstimator):
         fifth), or a recipe's name (`pf.models.names()`).
     schema : dict column → entries as in `DensityEstimator`, of x and y alike.
     missing : "model" (a missing cell of x is a condition of its own) or "reject".
-    validation, holdout, max_epochs, max_time, nodes, float64, random_state, progress,
+    validation, holdout, split, max_epochs, max_time, nodes, float64, random_state, progress,
     checkpoint : as in `DensityEstimator`.
 
     Attributes
@@ -58,6 +59,7 @@ class ConditionalDensityEstimator(BaseEstimator):
         missing: str = "model",
         validation: float = 0.1,
         holdout: float = 0.1,
+        split: str = "random",
         max_epochs: int | None = None,
         max_time: float | None = None,
         nodes: int = 1,
@@ -71,6 +73,7 @@ class ConditionalDensityEstimator(BaseEstimator):
         self.missing = missing
         self.validation = validation
         self.holdout = holdout
+        self.split = split
         self.max_epochs = max_epochs
         self.max_time = max_time
         self.nodes = nodes
@@ -86,8 +89,10 @@ class ConditionalDensityEstimator(BaseEstimator):
         tags.target_tags.multi_output = True
         return tags
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "ConditionalDensityEstimator":
-        """Fit to rows of x and y; `sample_weight` counts as repetition."""
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
+    ) -> "ConditionalDensityEstimator":
+        """Fit to rows of x and y; weights and groups as in `DensityEstimator.fit`."""
         if y is None:
             raise DataError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None",
@@ -119,6 +124,7 @@ class ConditionalDensityEstimator(BaseEstimator):
             model=self.model,
             validation=self.validation,
             holdout=self.holdout,
+            split=self.split,
             max_epochs=self.max_epochs,
             max_time=self.max_time,
             nodes=self.nodes,
@@ -127,7 +133,7 @@ class ConditionalDensityEstimator(BaseEstimator):
             checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
         )
         with jax.enable_x64(self.float64):
-            rows = TableRows(target.values, weights, frame.values)
+            rows = TableRows(target.values, weights, frame.values, units_of(groups, n))
             fitted = fit_table(rows, schema, settings, given)
         self.model_ = fitted.model
         self.schema_, self.given_ = fitted.model.schema, given

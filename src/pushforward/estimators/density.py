@@ -14,6 +14,7 @@ from pushforward.estimators.checks import (
     checked_weights,
     matching_frame,
     seed_of,
+    units_of,
 )
 from pushforward.judge.p_values import conformal_p_values
 from pushforward.judge.rows import TableRows
@@ -39,6 +40,8 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
     validation : share of rows that choose epoch and model.
     holdout : share of rows that only report and calibrate p-values; small tables are
         cross-fitted instead.
+    split : "random", or "ordered": rows are in order of time, the last ones are the hold-out and
+        those before them choose.
     max_epochs, max_time : limits on learning, in epochs and in seconds per fit (a cross-fitted
         table, of a few hundred rows, is fitted six times).
     nodes : quadrature nodes over the cell of a recorded value (1: its midpoint).
@@ -65,6 +68,7 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         missing: str = "model",
         validation: float = 0.1,
         holdout: float = 0.1,
+        split: str = "random",
         max_epochs: int | None = None,
         max_time: float | None = None,
         nodes: int = 1,
@@ -78,6 +82,7 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         self.missing = missing
         self.validation = validation
         self.holdout = holdout
+        self.split = split
         self.max_epochs = max_epochs
         self.max_time = max_time
         self.nodes = nodes
@@ -91,8 +96,14 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         tags.input_tags.allow_nan = self.missing == "model"
         return tags
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "DensityEstimator":
-        """Fit to rows; `sample_weight` counts as repetition. See `pushforward.fit` for errors."""
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, groups: Any = None
+    ) -> "DensityEstimator":
+        """Fit to rows; `sample_weight` counts as repetition. See `pushforward.fit` for errors.
+
+        Rows of one group (a label per row) stay together when rows are set apart for choosing
+        and reporting.
+        """
         frame = from_frame(X, self.schema if isinstance(self.schema, Schema) else None)
         weights = checked_weights(sample_weight, len(frame.values))
         names = frame.names or tuple(f"x{i}" for i in range(frame.values.shape[1]))
@@ -102,6 +113,7 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
             model=self.model,
             validation=self.validation,
             holdout=self.holdout,
+            split=self.split,
             max_epochs=self.max_epochs,
             max_time=self.max_time,
             nodes=self.nodes,
@@ -110,7 +122,8 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
             checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
         )
         with jax.enable_x64(self.float64):
-            fitted = fit_table(TableRows(frame.values, weights), schema, settings)
+            rows = TableRows(frame.values, weights, units=units_of(groups, len(frame.values)))
+            fitted = fit_table(rows, schema, settings)
         self.model_ = fitted.model
         self.schema_ = fitted.model.schema
         self.card_ = fitted.card

@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 Cells = Float[np.ndarray, "n columns"]
 Weights = Float[np.ndarray, " n"]
@@ -19,15 +19,18 @@ class TableRows:
     values : cells of the columns that have a law, in the table's units.
     weights : one per row.
     context : cells of the columns that are given, or none.
+    units : per row the number of its group, or none; groups stay on one side of a split.
     """
 
     values: Cells
     weights: Weights
     context: Given | None = None
+    units: Int[np.ndarray, " n"] | None = None
 
     def __len__(self) -> int:
         return len(self.values)
 
     def __getitem__(self, rows: np.ndarray) -> "TableRows":
         context = None if self.context is None else self.context[rows]
-        return TableRows(self.values[rows], self.weights[rows], context)
+        units = None if self.units is None else self.units[rows]
+        return TableRows(self.values[rows], self.weights[rows], context, units)

@@ -82,16 +82,19 @@ def fit_table(
         raise OptionError(
             f"model {settings.model!r}", f"'auto' or one of {', '.join(recipe_names())}"
         )
+    if settings.split not in ("random", "ordered"):
+        raise OptionError(f"split={settings.split!r}", "'random' or 'ordered'")
     rows = rows[rows.weights > 0]
     task = Task(rows, schema, given, settings)
     rng = np.random.default_rng(settings.seed)
-    split = split_rows(len(rows), settings.validation, settings.holdout, rng)
+    shares = (settings.validation, settings.holdout)
+    split = split_rows(len(rows), *shares, rng, task.arrangement)
     trials = _try_all(task, split)
     best = max(trials, key=lambda trial: trial.validation)
     seconds = time.monotonic() - began
     unseen = [(split, best.model)] if len(split.holdout) else list(best.unseen)
     if not unseen:
-        turns = rotations(np.arange(len(rows)), _FOLDS, rng)
+        turns = rotations(np.arange(len(rows)), _FOLDS, rng, task.arrangement)
         refits = [Split(train, np.arange(0), held) for train, held in turns]
         unseen = [(part, _refit(task, part, best)) for part in refits]
     parts = [part for part, _ in unseen]
@@ -196,10 +199,17 @@ def _member_parts(task: Task, split: Split, members: int) -> list[Split]:
         return [split]
     rng = np.random.default_rng(task.settings.seed)
     pool = np.sort(np.concatenate([split.train, split.validation]))
-    turns = [(train, rng.permutation(held)) for train, held in rotations(pool, members, rng)]
-    least = min(len(held) for _, held in turns)  # of one size: compiled once
+    apart = task.arrangement
+    turns = [
+        (train, apart.arranged(held, rng)) for train, held in rotations(pool, members, rng, apart)
+    ]
+    least = min(len(held) for _, held in turns)  # of one size where no groups forbid it
     n_chosen = least if len(split.holdout) else -(-least // 2)
-    return [Split(train, held[:n_chosen], held[n_chosen:least]) for train, held in turns]
+    parts = []
+    for train, held in turns:
+        n = apart.cut(held, n_chosen)
+        parts.append(Split(train, held[:n], held[n : max(n, least)]))
+    return parts
 
 
 def _refit(task: Task, part: Split, best: _Trial) -> TableDensity:

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from pushforward.judge.rows import TableRows
+from pushforward.judge.split import Arrangement
 from pushforward.tables.schema import Schema
 
 
@@ -14,6 +15,7 @@ class Settings:
     model: str = "auto"
     validation: float = 0.1
     holdout: float = 0.1
+    split: str = "random"
     max_epochs: int | None = None
     max_time: float | None = None
     nodes: int = 1
@@ -30,3 +32,8 @@ class Task:
     schema: Schema
     given: Schema | None
     settings: Settings
+
+    @property
+    def arrangement(self) -> Arrangement:
+        """Return what must not be torn apart when the rows are split."""
+        return Arrangement(self.rows.units, self.settings.split == "ordered")
