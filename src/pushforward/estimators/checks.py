@@ -74,6 +74,31 @@ def matching_frame(table: Any, schema: Schema, named: bool, who: str) -> Frame:
     return frame
 
 
+def given_cells(table: Any, schema: Schema) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows of all columns from a table of some, and which cells it says nothing of.
+
+    Raises
+    ------
+    SchemaMismatchError : the table has no names, or one that is not among the columns.
+    """
+    frame = from_frame(table, schema)
+    if frame.names is None:
+        raise SchemaMismatchError(
+            "given cells in an array without names", f"a table with some of {schema.names}"
+        )
+    strange = [name for name in frame.names if name not in schema.names]
+    if strange:
+        raise SchemaMismatchError(f"columns {strange}", f"some of {', '.join(schema.names)}")
+    values = np.full((len(frame.values), len(schema.columns)), np.nan)
+    unknown = np.ones(values.shape, bool)
+    for j, name in enumerate(frame.names):
+        place = schema.names.index(name)
+        values[:, place], unknown[:, place] = frame.values[:, j], False
+    known = Schema(tuple(c for c in schema.columns if c.name in frame.names))
+    known.check_cells(values[:, [schema.names.index(name) for name in known.names]])
+    return values, unknown
+
+
 def seed_of(random_state: Any) -> int:
     """Return a seed: the integer itself, or one drawn from a generator."""
     if isinstance(random_state, int | np.integer):

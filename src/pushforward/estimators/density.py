@@ -4,18 +4,22 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from pushforward.core.evidence import Estimate
 from pushforward.estimators.checks import (
     check_missing,
     checked_weights,
+    given_cells,
     matching_frame,
     seed_of,
     units_of,
 )
+from pushforward.judge.completing import drawn_completions, marginal_log_prob
 from pushforward.judge.p_values import conformal_p_values
 from pushforward.judge.rows import TableRows
 from pushforward.judge.selection import fit_table
@@ -163,13 +167,43 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         unitless = scores + self.model_.log_scale(frame.values)
         return scores, conformal_p_values(unitless, self.calibration_, self.calibration_weights_)
 
-    def sample(self, n_samples: int = 1, random_state: Any = None) -> Any:
-        """Draw rows, as the kind of table that the estimator was fitted on."""
+    def sample(self, n_samples: int = 1, random_state: Any = None, given: Any = None) -> Any:
+        """Draw rows, as the kind of table that the estimator was fitted on.
+
+        With `given`, a table of any of the columns: n rows for each of its rows, those cells as
+        they are there (a missing one is a condition too). By importance weights: see `impute`.
+        """
         check_is_fitted(self)
-        key = jax.random.key(seed_of(random_state))
+        seed = seed_of(random_state)
+        if given is not None:
+            values, unknown = given_cells(given, self.schema_)
+            return self._completed(values, unknown, n_samples, seed, there=False)
         with jax.enable_x64(self.float64):
-            values = self.model_.sample(key, n_samples)
+            values = self.model_.sample(jax.random.key(seed), n_samples)
         return to_frame(values, self.schema_, self.backend_)
+
+    def impute(self, X: Any, n_samples: int = 1, random_state: Any = None) -> Any:
+        """Fill missing cells with draws from their law given the row's others; n rows for each.
+
+        The cells are taken for missing at random. Draws are candidates of a Gaussian copula,
+        chosen by their importance weights under the model (`CANDIDATES` a row).
+        """
+        values = self._checked(X).values
+        self.schema_.check_cells(values, unknown=True)
+        seed = seed_of(random_state)
+        return self._completed(values, np.isnan(values), n_samples, seed, there=True)
+
+    def estimate_log_prob(self, X: Any, random_state: Any = None) -> Estimate:
+        """Return the log-density of each row's known cells: missing ones are integrated out.
+
+        Nats, per the known cells' units; by importance sampling, with its standard error (none
+        where nothing is missing).
+        """
+        values = self._checked(X).values
+        self.schema_.check_cells(values, unknown=True)
+        with jax.enable_x64(self.float64):
+            value, error = marginal_log_prob(self.model_, values, seed_of(random_state))
+            return Estimate(jnp.asarray(value), jnp.asarray(error), "consistent")
 
     def transform(self, X: Any) -> Any:
         """Return each row's latent: for a flow, standard normal where the model holds.
@@ -205,6 +239,13 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         """Write the fitted estimator to a directory that `pushforward.load` reads."""
         check_is_fitted(self)
         save(self, path, overwrite=overwrite)
+
+    def _completed(
+        self, values: np.ndarray, unknown: np.ndarray, n: int, seed: int, *, there: bool
+    ) -> Any:
+        with jax.enable_x64(self.float64):
+            drawn = drawn_completions(self.model_, values, unknown, n, seed, there=there)
+        return to_frame(drawn.reshape(-1, values.shape[1]), self.schema_, self.backend_)
 
     def _checked(self, X: Any) -> Frame:
         check_is_fitted(self)

@@ -276,11 +276,14 @@ class Schema:
                 "select these columns, as in the table the model was fitted on",
             )
 
-    def check_cells(self, values: Values) -> None:
-        """Raise if a cell is missing that cannot be, or a value lies off its column's grid."""
+    def check_cells(self, values: Values, *, unknown: bool = False) -> None:
+        """Raise if a cell is missing that cannot be, or a value lies off its column's grid.
+
+        Missing cells pass where they stand for what is `unknown`.
+        """
         for i, column in enumerate(self.columns):
             missing = np.isnan(values[:, i])
-            if missing.any() and not column.missing:
+            if missing.any() and not column.missing and not unknown:
                 row = int(np.argmax(missing))
                 raise DataError(
                     f"column {column.name!r}, row {row}: NaN, a missing value "
