@@ -115,7 +115,7 @@ def test_models_saved_from_python(place, capsys):
     found = pd.read_csv(folder / "p.csv")
     np.testing.assert_allclose(found["price"], face.predict(x), rtol=1e-6)
     assert _run("transform", folder / "python", folder / "x.csv", "-o", folder / "z.csv") == 2
-    assert "no latents" in capsys.readouterr().err
+    assert "not a law of rows" in capsys.readouterr().err
 
 
 def test_two_targets_come_in_any_order(tmp_path, rng):
@@ -130,3 +130,36 @@ def test_two_targets_come_in_any_order(tmp_path, rng):
     np.testing.assert_allclose(
         scores, face.log_prob(pl.from_pandas(table[["x"]]), pl.from_pandas(table[["b", "a"]]))
     )
+
+
+def test_impute_and_sample_given_some_columns(tmp_path, rng, capsys):
+    kind = rng.choice(["low", "high"], 500)
+    table = pd.DataFrame({"kind": kind, "x": np.where(kind == "low", 0.0, 9.0) + rng.random(500)})
+    table["n"] = rng.poisson(30, 500)
+    table.to_csv(tmp_path / "t.csv", index=False)
+    assert _run("fit", tmp_path / "t.csv", "-o", tmp_path / "m", "--model", "gaussian", "-q") == 0
+    holes = table[:5].astype(object).assign(comment="none")
+    holes.loc[1, "n"] = None
+    holes.loc[3, "kind"] = None
+    holes.to_csv(tmp_path / "holes.csv", index=False)
+    out = tmp_path / "full.csv"
+    assert _run("impute", tmp_path / "m", tmp_path / "holes.csv", "-o", out, "-n", 2, "-q") == 0
+    full = pd.read_csv(out)
+    assert list(full) == ["kind", "x", "n"]
+    assert not full.isna().any().any()
+    twice = table[:5].loc[np.repeat(range(5), 2)].reset_index(drop=True)
+    known = ~full.index.isin([2, 3])
+    assert (full["n"][known] == twice["n"][known]).all()
+    np.testing.assert_allclose(full["x"], twice["x"])
+    assert full["n"].dtype == int
+    given = table[["kind"]][:3]
+    given.to_csv(tmp_path / "given.csv", index=False)
+    out = tmp_path / "drawn.csv"
+    given_kind = ["sample", tmp_path / "m", "--given", tmp_path / "given.csv", "-n", 20]
+    assert _run(*given_kind, "-o", out, "-q") == 0
+    drawn = pd.read_csv(out)
+    assert list(drawn) == ["row", "kind", "x", "n"]
+    assert (drawn["kind"].to_numpy() == np.repeat(given["kind"].to_numpy(), 20)).all()
+    pd.DataFrame({"y": [1.0]}).to_csv(tmp_path / "given.csv", index=False)
+    assert _run(*given_kind, "-o", tmp_path / "no.csv", "-q") == 2
+    assert "none of the columns" in capsys.readouterr().err

@@ -33,6 +33,7 @@ def _root(
 app.command("fit")(fitting.fit)
 app.command("score")(rows.score)
 app.command("sample")(rows.sample)
+app.command("impute")(rows.impute)
 app.command("predict")(rows.predict)
 app.command("transform")(rows.transform)
 app.command("inverse-transform")(rows.inverse_transform)

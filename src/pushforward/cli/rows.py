@@ -76,7 +76,10 @@ def sample(
     n: Annotated[int, typer.Option("-n", min=1, help="Rows to draw (for each row given).")],
     given: Annotated[
         str | None,
-        typer.Option(metavar="TABLE", help="Rows of the other columns, where `fit` had --target."),
+        typer.Option(
+            metavar="TABLE",
+            help="Rows of some columns (all others, where `fit` had --target); the rest is drawn.",
+        ),
     ] = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
@@ -86,7 +89,7 @@ def sample(
     config: Config = None,
     debug: Debug = False,
 ) -> None:
-    """Draw rows that look like the table's; with --given, n of the target for each of its rows."""
+    """Draw rows that look like the table's; with --given, n for each of its rows."""
     from pushforward.store import load
     from pushforward.tables import TableWriter
 
@@ -94,10 +97,14 @@ def sample(
         _keep_input(given, output)
     with TableWriter(output, overwrite) as writer:
         estimator = load(model_dir)
-        if _is_conditional(estimator) != (given is not None):
-            wanted = "needs" if given is None else "takes no"
-            raise typer.BadParameter(f"{model_dir} {wanted} --given TABLE")
-        drawn = _draws(estimator, n, seed) if given is None else _given(estimator, given, n, seed)
+        if _is_conditional(estimator) and given is None:
+            raise typer.BadParameter(f"{model_dir} needs --given TABLE")
+        if given is None:
+            drawn = _draws(estimator, n, seed)
+        elif _is_conditional(estimator):
+            drawn = _given(estimator, given, n, seed)
+        else:
+            drawn = _completed(estimator, given, n, seed)
         rows = 0
         for piece in drawn:
             writer.write(piece)
@@ -147,6 +154,58 @@ def _given(
             repeated = repeated.append_column(name, target.column(name))
         first += piece.num_rows
         yield repeated
+
+
+def _completed(
+    estimator: "DensityEstimator", table: str, n: int, seed: int
+) -> "Iterator[pa.Table]":
+    """Draw n whole rows for each row of a table of some columns."""
+    import numpy as np
+
+    from pushforward.tables import stream_table
+    from pushforward.tables.reading import ROWS
+
+    first = 0
+    for piece in stream_table(table, rows=max(1, ROWS // n)):
+        (known,) = known_columns(piece, estimator)
+        if not known.column_names:
+            wanted = f"some of {', '.join(estimator.schema_.names)}"
+            raise typer.BadParameter(f"--given {table} has none of the columns; it needs {wanted}")
+        with _counted_from(first):
+            drawn = estimator.sample(n, seed + first, given=known)
+        rows = np.repeat(np.arange(piece.num_rows), n)
+        yield drawn.add_column(0, "row", [first + rows])
+        first += piece.num_rows
+
+
+def impute(
+    model_dir: ModelDir,
+    table: Table,
+    output: Out,
+    n: Annotated[int, typer.Option("-n", min=1, help="Completed rows to draw for each row.")] = 1,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    threads: Threads = None,
+    config: Config = None,
+    debug: Debug = False,
+) -> None:
+    """Fill missing cells with draws from their law given the row's others."""
+    from pushforward.store import load
+    from pushforward.tables import TableWriter, stream_table
+
+    _keep_input(table, output)
+    with TableWriter(output, overwrite) as writer:
+        estimator = _joint(load(model_dir), model_dir)
+        rows = 0
+        for piece in stream_table(table):
+            with _counted_from(rows):
+                writer.write(estimator.impute(*known_columns(piece, estimator), n, seed + rows))
+            rows += piece.num_rows
+    console(quiet).print(f"Completed {rows:,} rows. Wrote {output}")
+    if json:
+        print_json({"output": output, "rows": rows, "draws": n, "seed": seed}, output)
 
 
 def predict(
@@ -220,7 +279,7 @@ def transform(
 
     _keep_input(table, output)
     with TableWriter(output, overwrite) as writer:
-        estimator = _with_latents(load(model_dir), model_dir)
+        estimator = _joint(load(model_dir), model_dir)
         rows = 0
         for piece in stream_table(table):
             with _counted_from(rows):
@@ -248,7 +307,7 @@ def inverse_transform(
 
     _keep_input(table, output)
     with TableWriter(output, overwrite) as writer:
-        estimator = _with_latents(load(model_dir), model_dir)
+        estimator = _joint(load(model_dir), model_dir)
         names = list(estimator.get_feature_names_out())
         rows = 0
         for piece in stream_table(table, columns=names):
@@ -260,12 +319,14 @@ def inverse_transform(
         print_json({"output": output, "rows": rows}, output)
 
 
-def _with_latents(estimator: Any, model_dir: Path) -> "DensityEstimator":
-    """Return the estimator; refuse one without latents."""
+def _joint(estimator: Any, model_dir: Path) -> "DensityEstimator":
+    """Return the estimator of a whole row's law; refuse others."""
     from pushforward.estimators import DensityEstimator
 
     if not isinstance(estimator, DensityEstimator):
-        raise typer.BadParameter(f"{model_dir} holds a {type(estimator).__name__}: no latents")
+        raise typer.BadParameter(
+            f"{model_dir} holds a {type(estimator).__name__}, not a law of rows"
+        )
     return estimator
 
 

@@ -74,14 +74,13 @@ def matching_frame(table: Any, schema: Schema, named: bool, who: str) -> Frame:
     return frame
 
 
-def given_cells(table: Any, schema: Schema) -> tuple[np.ndarray, np.ndarray]:
+def given_cells(frame: Frame, schema: Schema) -> tuple[np.ndarray, np.ndarray]:
     """Return rows of all columns from a table of some, and which cells it says nothing of.
 
     Raises
     ------
     SchemaMismatchError : the table has no names, or one that is not among the columns.
     """
-    frame = from_frame(table, schema)
     if frame.names is None:
         raise SchemaMismatchError(
             "given cells in an array without names", f"a table with some of {schema.names}"

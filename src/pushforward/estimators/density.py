@@ -170,14 +170,16 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
     def sample(self, n_samples: int = 1, random_state: Any = None, given: Any = None) -> Any:
         """Draw rows, as the kind of table that the estimator was fitted on.
 
-        With `given`, a table of any of the columns: n rows for each of its rows, those cells as
-        they are there (a missing one is a condition too). By importance weights: see `impute`.
+        With `given`, a table of any of the columns: n rows for each of its rows, of its kind,
+        those cells as they are there (a missing one is a condition too). By importance weights:
+        see `impute`.
         """
         check_is_fitted(self)
         seed = seed_of(random_state)
         if given is not None:
-            values, unknown = given_cells(given, self.schema_)
-            return self._completed(values, unknown, n_samples, seed, there=False)
+            frame = from_frame(given, self.schema_)
+            values, unknown = given_cells(frame, self.schema_)
+            return self._completed(values, unknown, n_samples, seed, frame.backend)
         with jax.enable_x64(self.float64):
             values = self.model_.sample(jax.random.key(seed), n_samples)
         return to_frame(values, self.schema_, self.backend_)
@@ -188,10 +190,10 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         The cells are taken for missing at random. Draws are candidates of a Gaussian copula,
         chosen by their importance weights under the model (`CANDIDATES` a row).
         """
-        values = self._checked(X).values
-        self.schema_.check_cells(values, unknown=True)
-        seed = seed_of(random_state)
-        return self._completed(values, np.isnan(values), n_samples, seed, there=True)
+        frame = self._checked(X)
+        self.schema_.check_cells(frame.values, unknown=True)
+        unknown, seed = np.isnan(frame.values), seed_of(random_state)
+        return self._completed(frame.values, unknown, n_samples, seed, frame.backend, there=True)
 
     def estimate_log_prob(self, X: Any, random_state: Any = None) -> Estimate:
         """Return the log-density of each row's known cells: missing ones are integrated out.
@@ -241,11 +243,18 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         save(self, path, overwrite=overwrite)
 
     def _completed(
-        self, values: np.ndarray, unknown: np.ndarray, n: int, seed: int, *, there: bool
+        self,
+        values: np.ndarray,
+        unknown: np.ndarray,
+        n: int,
+        seed: int,
+        backend: Any,
+        *,
+        there: bool = False,
     ) -> Any:
         with jax.enable_x64(self.float64):
             drawn = drawn_completions(self.model_, values, unknown, n, seed, there=there)
-        return to_frame(drawn.reshape(-1, values.shape[1]), self.schema_, self.backend_)
+        return to_frame(drawn.reshape(-1, values.shape[1]), self.schema_, backend)
 
     def _checked(self, X: Any) -> Frame:
         check_is_fitted(self)
