@@ -58,7 +58,8 @@ def test_members_share_no_group_between_learning_choosing_and_reporting(rng):
     assert not len(split.holdout)  # too few rows: members report
     for part in _member_parts(task, split, 5):
         sides = [set(units[p]) for p in (part.train, part.validation, part.holdout)]
-        assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+        for one, other in ((0, 1), (0, 2), (1, 2)):
+            assert not sides[one] & sides[other]
 
 
 def test_copies_of_a_row_are_no_evidence_when_grouped(rng):
