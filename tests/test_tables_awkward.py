@@ -8,8 +8,8 @@ import pytest
 
 from pushforward.core.errors import DataError, OptionError, SchemaMismatchError
 from pushforward.tables import Schema, from_frame, infer_schema, read_table, reading, stream_table
+from pushforward.tables.column import Column
 from pushforward.tables.columns import fit_columns, quantile_knots
-from pushforward.tables.schema import Column
 from pushforward.transforms import MarginalSpline
 
 

@@ -67,13 +67,14 @@ def compare(
     from pushforward.judge.rows import TableRows
     from pushforward.judge.settings import Settings
     from pushforward.tables import from_frame, infer_schema, read_table
+    from pushforward.tables.dependence import set_aside_dependent
 
     data, row_weights = chosen_columns(read_table(table), columns, drop, weights)
     frame = from_frame(data)
     own = checked_weights(row_weights, len(frame.values))
-    kinds = infer_schema(
-        frame.values, frame.names or (), own, frame.sources, declared=declared_columns(schema)
-    )
+    declared = declared_columns(schema)
+    kinds = infer_schema(frame.values, frame.names or (), own, frame.sources, declared)
+    kinds = set_aside_dependent(kinds, frame.values[own > 0], tuple(declared or ()))
     wanted = tuple(name.strip() for name in models.split(",") if name.strip()) or LADDER
     settings = Settings(max_time=max_time, seed=seed, progress=not quiet)
     rungs = fit_all(TableRows(frame.values, own), kinds, settings, wanted)

@@ -27,6 +27,7 @@ from pushforward.judge.settings import Settings
 from pushforward.judge.validation import Check, validate
 from pushforward.store import save
 from pushforward.tables import univariate
+from pushforward.tables.dependence import set_aside_dependent
 from pushforward.tables.frames import Frame, from_frame, means_table, to_frame
 from pushforward.tables.inference import infer_schema
 
@@ -120,6 +121,7 @@ class ConditionalDensityEstimator(BaseEstimator):
             )
             for part, names in ((frame, x_names), (target, y_names))
         )
+        schema = set_aside_dependent(schema, target.values[weights > 0], tuple(declared))
         settings = Settings(
             model=self.model,
             validation=self.validation,

@@ -26,6 +26,7 @@ from pushforward.judge.selection import fit_table
 from pushforward.judge.settings import Settings
 from pushforward.judge.validation import Check, validate
 from pushforward.store import save
+from pushforward.tables.dependence import set_aside_dependent
 from pushforward.tables.frames import Frame, from_frame, matrix_to_frame, to_frame
 from pushforward.tables.inference import infer_schema
 from pushforward.tables.schema import Schema
@@ -113,6 +114,9 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         names = frame.names or tuple(f"x{i}" for i in range(frame.values.shape[1]))
         check_missing(self.missing, frame.values, names)
         schema = infer_schema(frame.values, names, weights, frame.sources, declared=self.schema)
+        if not isinstance(self.schema, Schema):
+            seen = frame.values[weights > 0]
+            schema = set_aside_dependent(schema, seen, tuple(self.schema or ()))
         settings = Settings(
             model=self.model,
             validation=self.validation,
@@ -192,8 +196,9 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         """
         frame = self._checked(X)
         self.schema_.check_cells(frame.values, unknown=True)
-        unknown, seed = np.isnan(frame.values), seed_of(random_state)
-        return self._completed(frame.values, unknown, n_samples, seed, frame.backend, there=True)
+        values, seed = self.schema_.solved(frame.values), seed_of(random_state)
+        unknown = np.isnan(values)
+        return self._completed(values, unknown, n_samples, seed, frame.backend, there=True)
 
     def estimate_log_prob(self, X: Any, random_state: Any = None) -> Estimate:
         """Return the log-density of each row's known cells: missing ones are integrated out.
@@ -203,6 +208,7 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         """
         values = self._checked(X).values
         self.schema_.check_cells(values, unknown=True)
+        values = self.schema_.solved(values)
         with jax.enable_x64(self.float64):
             value, error = marginal_log_prob(self.model_, values, seed_of(random_state))
             return Estimate(jnp.asarray(value), jnp.asarray(error), "consistent")

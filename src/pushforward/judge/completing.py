@@ -213,12 +213,11 @@ def _completed(
     scales = np.log([schema.columns[i].scale for i in schema.valued])
     known_scale = np.where(present & ~free[:, None], scales, 0.0).sum(2)
     rows = schema.restore(u.reshape(n * k, -1), codes.reshape(n * k, -1)).reshape(n, k, -1)
-    rows = np.where(unknown[:, None], rows, values[:, None])
-    log_weights = np.where(np.isnan(log_p), -np.inf, log_p) - log_q - known_scale
-    for i, column in enumerate(schema.columns):
-        if column.kind == "constant" and column.constant is not None:
-            log_weights[~unknown[:, i] & (values[:, i] != column.constant)] = -np.inf
-    return Completions(rows, log_weights)
+    rows = np.where(unknown[:, None], rows, values[:, None]).reshape(n * k, -1)
+    rows = schema.remade(rows, np.repeat(unknown, k, 0))
+    possible = schema.keep_rules(rows) & (schema.codes(rows) >= 0).all(1)
+    log_p = np.where(possible.reshape(n, k) & ~np.isnan(log_p), log_p, -np.inf)
+    return Completions(rows.reshape(n, k, -1), log_p - log_q - known_scale)
 
 
 def _propose_codes(
@@ -232,11 +231,14 @@ def _propose_codes(
     """Return each row's candidate codes and the log of their probability of being proposed."""
     schema, k = model.schema, CANDIDATES
     coded = list(schema.coded)
+    lost = (
+        np.stack([schema.unknown_code(i, unknown) for i in coded], 1) if coded else unknown[:, :0]
+    )
     codes = np.repeat(events[:, None, : len(coded)], k, 1)
     log_q = np.zeros(codes.shape[:2])
     columns = [schema.columns[i] for i in coded]
     states = np.array([len(c.states) - (c.missing and there) for c in columns], int)
-    for row, free in enumerate(unknown[:, coded]):
+    for row, free in enumerate(lost):
         if not free.any():
             continue
         differs = (proposal.codes[:, ~free] != codes[row, 0, ~free]).sum(1)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from pushforward.tables.schema import Column, Schema
+from pushforward.tables.schema import Schema
 
 MAX_MARGINALS = 24
 """Columns that are drawn, those that match least first."""
@@ -35,7 +35,7 @@ def marginals(real: np.ndarray, sampled: np.ndarray, schema: Schema) -> list[dic
     for i in schema.modelled:
         column = schema.columns[i]
         if not column.is_valued:
-            found.append(_states(column, real[:, i], sampled[:, i]))
+            found.append(_states(schema, i, real, sampled))
             continue
         ours, theirs = (rows[~np.isnan(rows[:, i]), i] for rows in (real, sampled))
         if not len(ours) or not len(theirs):
@@ -82,12 +82,12 @@ def worst_pairs(real: np.ndarray, sampled: np.ndarray, schema: Schema) -> list[d
     return [_pair(real, sampled, schema, *item) for item in ranked[:MAX_PAIRS]]
 
 
-def _states(column: Column, real: np.ndarray, sampled: np.ndarray) -> dict[str, Any]:
+def _states(schema: Schema, i: int, real: np.ndarray, sampled: np.ndarray) -> dict[str, Any]:
     """Return the shares of a column's states, the most frequent first, and their distance."""
-    size = len(column.states)
+    column, size = schema.columns[i], len(schema.columns[i].states)
     shares = [
         np.bincount(codes[codes >= 0].astype(int), minlength=size) / len(codes)
-        for codes in (column.codes(real), column.codes(sampled))
+        for codes in (schema.codes_of(i, real), schema.codes_of(i, sampled))
     ]
     order = np.argsort(-shares[0], kind="stable")[:_STATES]
     return {

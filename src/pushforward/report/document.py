@@ -181,7 +181,8 @@ def _summary(found: dict[str, Any]) -> list[str]:
     failed = [name for name, nats in card["baselines"].items() if nats is None]
     if failed:
         said.append(f"Baselines that failed or ran out of time: {', '.join(failed)}.")
-    set_aside = [c["name"] for c in found["columns"] if c["kind"] == "constant"]
+    kinds = ("constant", "dependent")
+    set_aside = {kind: [c for c in found["columns"] if c["kind"] == kind] for kind in kinds}
     for line in found["coverage"]:
         if line["nominal"] == _TOLD:
             said.append(
@@ -198,8 +199,14 @@ def _summary(found: dict[str, Any]) -> list[str]:
                 else f"density is the mean of {found['nodes']} nodes in the recorded cell."
             )
         )
-    if set_aside:
-        said.append(f"Constant columns, set aside: {', '.join(set_aside)}.")
+    if set_aside["constant"]:
+        names = ", ".join(column["name"] for column in set_aside["constant"])
+        said.append(f"Constant columns, set aside: {names}.")
+    if set_aside["dependent"]:
+        told = "; ".join(
+            f"{column['name']} {column['reason']}" for column in set_aside["dependent"]
+        )
+        said.append(f"Columns that follow from others, set aside: {told}.")
     if found["marginals"]:
         worst = found["marginals"][0]
         measure = "largest difference of the two distribution functions"

@@ -5,15 +5,16 @@ from typing import TYPE_CHECKING
 from pushforward.lazy import lazily
 
 if TYPE_CHECKING:
+    from pushforward.tables.column import Column
     from pushforward.tables.density import TableDensity
     from pushforward.tables.frames import from_frame
     from pushforward.tables.inference import infer_schema
     from pushforward.tables.reading import read_table, stream_table
-    from pushforward.tables.schema import Column, Schema
+    from pushforward.tables.schema import Schema
     from pushforward.tables.writing import TableWriter
 
 _WHERE = {
-    "Column": "schema",
+    "Column": "column",
     "Schema": "schema",
     "TableDensity": "density",
     "TableWriter": "writing",

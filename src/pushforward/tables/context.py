@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from pushforward.core.errors import DataError, ShapeError
-from pushforward.tables.schema import Column, Schema
+from pushforward.tables.column import Column
+from pushforward.tables.schema import Schema
 
 MAX_CONTEXT = 10.0
 """Conditions reach nets within ±10 sd of arcsinh's image: far out they say no more."""

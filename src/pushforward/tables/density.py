@@ -73,7 +73,7 @@ class TableDensity(eqx.Module):
         return weakest(gridded, self.density.evidence)
 
     def log_prob(self, values: Values, context: Given | None = None) -> Float[np.ndarray, " n"]:
-        """Return log p of full rows in nats; −inf where a constant column has another value.
+        """Return log p of full rows in nats; −inf where a row breaks `Schema.keep_rules`.
 
         Raises
         ------
@@ -91,10 +91,7 @@ class TableDensity(eqx.Module):
             with np.errstate(invalid="ignore"):  # what is NaN stays NaN
                 total = np.logaddexp(total, scores)
         out = total - np.log(len(offsets)) - self.schema.log_scale(u)
-        for i, column in enumerate(self.schema.columns):
-            if column.kind == "constant":
-                same = np.isnan(values[:, i]) if column.missing else values[:, i] == column.constant
-                out[~same] = -np.inf
+        out[~self.schema.keep_rules(values)] = -np.inf
         return out
 
     def log_scale(self, values: Values) -> Float[np.ndarray, " n"]:

@@ -10,7 +10,8 @@ import scipy.sparse
 from jaxtyping import Float
 
 from pushforward.core.errors import CellTypeError, DataError
-from pushforward.tables.schema import Column, Schema
+from pushforward.tables.column import Column
+from pushforward.tables.schema import Schema
 from pushforward.tables.sources import Source
 
 _MAX_DECIMALS = 6
@@ -128,7 +129,7 @@ def _series(values: np.ndarray, column: Column, backend: Any) -> nw.Series:
         times = np.where(lost, np.datetime64("NaT"), steps.astype(f"datetime64[{unit}]"))
         dtype = nw.Date() if unit == "D" else nw.Datetime("us")
         cells = [None if gone else time for gone, time in zip(lost, times.tolist(), strict=True)]
-    elif column.kind == "boolean":
+    elif column.dtype == "Boolean":
         dtype = nw.Boolean()
         cells = [None if gone else v != 0 for gone, v in zip(lost, values, strict=True)]
     elif _is_whole(column) and np.abs(values[~lost]).max(initial=0) < _MAX_INTEGER:
@@ -155,10 +156,12 @@ def _series(values: np.ndarray, column: Column, backend: Any) -> nw.Series:
 
 def _is_whole(column: Column) -> bool:
     """Tell whether cells are whole numbers that came in as such."""
+    if column.kind == "integer":
+        return not column.dtype.startswith("Float")
     levels = np.array(column.atoms)
-    if column.kind == "ordinal":
-        return "Int" in column.dtype and bool((levels == np.round(levels)).all())
-    return column.kind == "integer" and not column.dtype.startswith("Float")
+    whole = (levels == np.round(levels)).all() and column.resolution == round(column.resolution)
+    is_listed = column.kind != "continuous" and (column.resolution > 0 or not column.recipe)
+    return "Int" in column.dtype and bool(whole) and is_listed
 
 
 def _texts(values: np.ndarray, column: Column) -> list[Any]:

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 from pushforward.core.errors import DataError, OptionError
-from pushforward.tables.schema import FAR, VALUED, Column, Schema, on_grid
+from pushforward.tables.column import FAR, VALUED, Column
+from pushforward.tables.schema import Schema, on_grid
 from pushforward.tables.sources import Source
 
 _GRIDS = (0.5, 0.25, 0.1, 0.05, 0.01, 0.001, 1e-4, 1e-5, 1e-6)

@@ -1,27 +1,22 @@
-"""What a table's columns are: kind, resolution, bounds, and the scale they are learned on."""
+"""A table's columns together: rows as codes and standardized values, and back."""
 
 import dataclasses
-import math
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from pushforward.core.errors import DataError, OptionError, SchemaMismatchError
+from pushforward.tables.column import SET_ASIDE, Column
 
-VALUED = ("continuous", "integer", "rounded")
-"""Kinds whose values have a density; the others have probabilities or never change."""
-
-KINDS = (*VALUED, "categorical", "ordinal", "boolean", "constant")
-
-_LISTS = ("categories", "atoms")
+_LISTS = ("categories", "atoms", "group")
 """Entries of a column that are lists in JSON."""
+
+_KEEPS = 1e-6
+"""Share of a dependent column's spread by which a cell may miss what the others make of it."""
 
 MAX_STANDARDIZED = 1e30
 """Standardized values are clipped here: beyond, squares leave even float32's arcsinh range."""
-
-FAR = 1e3
-"""Scales between data and a bound from which on the bound bends nothing within float32's reach."""
 
 _MAX_DECIMALS = 12
 """A resolution with more decimals than this is no decimal number (1/3): nothing to tidy."""
@@ -30,114 +25,6 @@ _ON_GRID = 1e-9
 """Steps that a multiple of the resolution may be off by, for float64's rounding."""
 
 Values = Float[np.ndarray, "n columns"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Column:
-    """Describe one column.
-
-    Parameters
-    ----------
-    name : as in the table.
-    kind : "continuous", "integer", "rounded" (these have a density), "categorical", "ordinal",
-        "boolean" (these have probabilities) or "constant".
-    resolution : width of the cell that a recorded value stands for; 0 for continuous.
-    low, high : declared bounds in the table's units, or none. Never learned from the data.
-    centre, scale : u = (value − centre)/scale is what models see, computed in float64.
-    constant : the value of a constant column; none where every cell is missing.
-    categories : of a categorical column; its values are places in this list, −1 any other.
-    atoms : single values with a probability of their own among those with a density (zeros,
-        caps, sentinels); of an ordinal or boolean column all its values.
-    missing : whether cells may be missing, NaN.
-    dtype : type of the column in the table's library, in its words.
-    reason : why this kind.
-    transform : what its values go through before the model, in words.
-    """
-
-    name: str
-    kind: str
-    resolution: float = 0.0
-    low: float | None = None
-    high: float | None = None
-    centre: float = 0.0
-    scale: float = 1.0
-    constant: float | None = None
-    categories: tuple[str, ...] = ()
-    atoms: tuple[float, ...] = ()
-    missing: bool = False
-    dtype: str = ""
-    reason: str = ""
-    transform: str = ""
-
-    def __post_init__(self) -> None:
-        bounds = not any(math.isnan(edge) for edge in (self.low or 0.0, self.high or 0.0)) and (
-            self.low is None or self.high is None or self.low < self.high
-        )
-        gridded = self.kind in ("integer", "rounded")
-        listed = {"categorical": self.categories, "ordinal": self.atoms, "boolean": self.atoms}
-        if (
-            self.kind not in KINDS
-            or not listed.get(self.kind, True)
-            or not bounds
-            or not (self.resolution > 0 if gridded else self.resolution == 0)
-            or not self.scale > 0
-        ):
-            raise OptionError(
-                f"column {self.name!r}: {self}",
-                f"a kind of {', '.join(KINDS)}, low < high, scale > 0, a resolution > 0 "
-                "where the kind is integer or rounded, 0 elsewhere, and the values of a "
-                "categorical, ordinal or boolean column",
-            )
-
-    @property
-    def is_valued(self) -> bool:
-        """Tell whether the column's values have a density."""
-        return self.kind in VALUED
-
-    @property
-    def states(self) -> tuple[str, ...]:
-        """Return what a cell can be, in words: the code of a cell is a place in this list."""
-        first = ("a value",) if self.is_valued else ()
-        atoms = tuple(f"{atom:g}" for atom in self.atoms)
-        return (*first, *atoms, *self.categories, *(("missing",) if self.missing else ()))
-
-    def codes(self, values: Float[np.ndarray, " n"]) -> np.ndarray:
-        """Return each cell's code; −1 for what cannot be: another category, level, or missing."""
-        known = -np.ones(len(values)) if not self.is_valued else np.zeros(len(values))
-        if self.categories:
-            inside = (values >= 0) & (values < len(self.categories))
-            known = np.where(inside, values, -1.0)
-        for i, atom in enumerate(self.atoms):
-            known[values == atom] = i + self.is_valued
-        missing = len(self.states) - 1 if self.missing else -1
-        return np.where(np.isnan(values), missing, known)
-
-    def shown(self, value: float) -> float | str | None:
-        """Return a cell as people read it: a number, a text, or none where it is missing."""
-        if np.isnan(value):
-            return None
-        if not self.categories:
-            return float(value)
-        known = 0 <= value < len(self.categories)
-        return self.categories[int(value)] if known else "another text"
-
-    def cells_of(self, codes: np.ndarray) -> Float[np.ndarray, " n"]:
-        """Return the cells of codes; NaN also where a code says that there is a value."""
-        places = np.arange(len(self.categories), dtype=float)
-        first = [np.nan] if self.is_valued else []
-        last = [np.nan] if self.missing else []
-        return np.concatenate([first, self.atoms, places, last])[codes.astype(int)]
-
-    @property
-    def edges(self) -> tuple[float, float]:
-        """Return the bounds in standardized units, moved out by half a cell of a grid.
-
-        A bound a thousand scales away is out of the data's reach: no edge.
-        """
-        half = self.resolution / 2
-        low = -math.inf if self.low is None else (self.low - half - self.centre) / self.scale
-        high = math.inf if self.high is None else (self.high + half - self.centre) / self.scale
-        return low if low > -FAR else -math.inf, high if high < FAR else math.inf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,7 +40,7 @@ class Schema:
     @property
     def modelled(self) -> tuple[int, ...]:
         """Positions of the columns that vary."""
-        return tuple(i for i, c in enumerate(self.columns) if c.kind != "constant")
+        return tuple(i for i, c in enumerate(self.columns) if c.kind not in SET_ASIDE)
 
     @property
     def coded(self) -> tuple[int, ...]:
@@ -204,8 +91,81 @@ class Schema:
 
     def codes(self, values: Values) -> Float[np.ndarray, "n c"]:
         """Return the codes of the coded columns' cells; −1 for what cannot be."""
-        found = [self.columns[i].codes(values[:, i]) for i in self.coded]
+        found = [self.codes_of(i, values) for i in self.coded]
         return np.stack(found, 1) if found else np.empty((len(values), 0))
+
+    def codes_of(self, i: int, values: Values) -> Float[np.ndarray, " n"]:
+        """Return the codes of one column's cells; of a one-hot group, the place of the one."""
+        column = self.columns[i]
+        if column.kind != "one-hot":
+            return column.codes(values[:, i])
+        flags = values[:, [self.names.index(name) for name in column.group]]
+        valid = ((flags == 0) | (flags == 1)).all(1) & (flags.sum(1) == 1)
+        return np.where(valid, flags.argmax(1), -1.0)
+
+    def keep_rules(self, values: Values) -> np.ndarray:
+        """Tell which rows have the constant columns' values, and what recipes make of others."""
+        kept = np.ones(len(values), bool)
+        for i, column in enumerate(self.columns):
+            cells = values[:, i]
+            if column.kind == "constant":
+                kept &= np.isnan(cells) if column.missing else cells == column.constant
+            elif column.recipe:
+                made = self._made(column, values)
+                slack = _KEEPS * column.scale + 16 * np.finfo(float).eps * np.abs(cells)
+                kept &= np.abs(cells - made) <= slack + 0.5 * column.resolution
+        return kept
+
+    def unknown_code(self, i: int, unknown: np.ndarray) -> np.ndarray:
+        """Tell in which rows a coded column's code is not known; unknown cells are marked."""
+        group = self.columns[i].group
+        if not group:
+            return unknown[:, i]
+        places = [self.names.index(name) for name in group]
+        return np.asarray(unknown[:, places].any(1))
+
+    def remade(self, values: Values, unknown: np.ndarray) -> Values:
+        """Return rows with unknown dependent cells made of the others again."""
+        values = values.copy()
+        for i, column in enumerate(self.columns):
+            if column.recipe:
+                made = self._on_grid(i, self._made(column, values))
+                values[:, i] = np.where(unknown[:, i], made, values[:, i])
+        return values
+
+    def solved(self, values: Values) -> Values:
+        """Return rows with missing cells filled that follow from others of the row."""
+        values = values.copy()
+        for i, column in enumerate(self.columns):
+            if column.kind == "one-hot":
+                places = [self.names.index(name) for name in column.group]
+                flags = values[:, places]
+                decided = np.isnan(flags) & ((flags == 1).any(1) & ~(flags > 1).any(1))[:, None]
+                values[:, places] = np.where(decided, 0.0, flags)
+            if not column.recipe:
+                continue
+            places = [i, *(self.names.index(name) for name, _ in column.recipe)]
+            factors = np.array([-1.0, *(factor for _, factor in column.recipe)])
+            lost = np.isnan(values[:, places])
+            for k, place in enumerate(places):
+                rows = lost[:, k] & (lost.sum(1) == 1)
+                rest = np.delete(np.arange(len(places)), k)
+                known = values[np.ix_(rows, np.array(places)[rest])]
+                total = column.intercept + known @ factors[rest]
+                values[rows, place] = self._on_grid(place, -total / factors[k])
+        return values
+
+    def _made(self, column: Column, values: Values) -> Float[np.ndarray, " n"]:
+        total = np.full(len(values), column.intercept)
+        for name, factor in column.recipe:
+            total = total + factor * values[:, self.names.index(name)]
+        return total
+
+    def _on_grid(self, i: int, cells: np.ndarray) -> np.ndarray:
+        resolution = self.columns[i].resolution
+        if not resolution:
+            return cells
+        return _as_decimals(np.round(cells / resolution) * resolution, resolution) + 0.0
 
     def standardize(self, values: Values) -> Float[np.ndarray, "n v"]:
         """Return (value − centre)/scale of the valued columns, in float64; NaN where none is."""
@@ -226,7 +186,7 @@ class Schema:
         for i, column in enumerate(self.columns):
             if column.kind == "constant":
                 values[:, i] = np.nan if column.constant is None else column.constant
-            elif column.resolution:
+            elif column.is_valued and column.resolution:
                 low = -np.inf if column.low is None else column.low / column.resolution
                 high = np.inf if column.high is None else column.high / column.resolution
                 steps = np.round(values[:, i] / column.resolution)
@@ -236,8 +196,15 @@ class Schema:
             if codes is None:
                 continue
             column = self.columns[i]
+            if column.kind == "one-hot":
+                places = [self.names.index(name) for name in column.group]
+                values[:, places] = codes[:, k, None] == np.arange(len(places))
+                continue
             keeps = (codes[:, k] == 0) if column.is_valued else np.zeros(len(u), bool)
             values[:, i] = np.where(keeps, values[:, i], column.cells_of(codes[:, k]))
+        for i, column in enumerate(self.columns):
+            if column.recipe:
+                values[:, i] = self._on_grid(i, self._made(column, values))
         return values
 
     def rescaled(self, centre: np.ndarray, scale: np.ndarray) -> "Schema":
@@ -291,7 +258,7 @@ class Schema:
                     "no missing values here: there were none in the table the model was fitted on",
                     "drop or fill these rows first, or fit again on a table with missing values",
                 )
-            if not column.resolution:
+            if not column.resolution or not column.is_valued:
                 continue
             own = missing | np.isin(values[:, i], column.atoms)
             off = ~own & ~on_grid(np.where(own, 0.0, values[:, i]), column.resolution)
@@ -318,7 +285,13 @@ class Schema:
                 raise OptionError(f"schema entries {sorted(unknown)}", f"{sorted(known)}")
         return cls(
             tuple(
-                Column(**{**column, **{k: tuple(column[k]) for k in _LISTS if k in column}})
+                Column(
+                    **{
+                        **column,
+                        **{k: tuple(column[k]) for k in _LISTS if k in column},
+                        "recipe": tuple((name, f) for name, f in column.get("recipe", ())),
+                    }
+                )
                 for column in data["columns"]
             )
         )

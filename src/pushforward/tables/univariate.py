@@ -13,10 +13,10 @@ from pushforward.densities.mixed import Mixed
 from pushforward.densities.mixture import Mixture
 from pushforward.densities.pushforward import Pushforward
 from pushforward.densities.standard import StandardNormal
+from pushforward.tables.column import Column
 from pushforward.tables.columns import inside_edges
 from pushforward.tables.context import Given
 from pushforward.tables.density import TableDensity, in_blocks
-from pushforward.tables.schema import Column
 
 MEAN_NODES = 256
 """Quantiles whose mean is the mean: an error of 1e-3 sd for a normal law."""
