@@ -10,6 +10,7 @@ from pushforward.core.errors import DataError
 from pushforward.judge.blurred import BlurOptions, BlurredDensity, fit_blurred
 from pushforward.judge.p_values import conformal_p_values
 from pushforward.judge.split import rotations
+from pushforward.judge.surprise import surprises, tried_values
 from pushforward.tables.context import fit_context
 from pushforward.tables.inference import infer_schema
 from pushforward.tables.schema import Schema
@@ -28,9 +29,6 @@ _VALIDATION = 0.1
 
 _MOST_ROWS, _LEAST_SD = 20_000, 1e-9
 """Learning rows that tell a level's mean and sd at most, and the least sd."""
-
-_STEPS = np.linspace(0.005, 0.995, 33)
-"""Quantiles of a column that are tried in a row's place to tell what would be plausible."""
 
 Rows = Float[np.ndarray, "n columns"]
 Weights = Float[np.ndarray, " n"]
@@ -103,18 +101,7 @@ class OutlierModel(eqx.Module):
 
         Cost: 33 scores of a row for each column.
         """
-        now = self.oddness(values, score)
-        gain, best = np.zeros(values.shape), values.copy()
-        for j, tried in enumerate(self.tried):
-            if not len(tried):
-                continue
-            changed = np.repeat(values, len(tried), 0)
-            changed[:, j] = np.tile(tried, len(values))
-            odd = self.oddness(changed, score).reshape(len(values), -1)
-            place = odd.argmin(1)
-            gain[:, j] = np.maximum(now - odd[np.arange(len(values)), place], 0)
-            best[:, j] = np.where(gain[:, j] > 0, tried[place], values[:, j])
-        return gain, best
+        return surprises(lambda rows: self.oddness(rows, score), values, self.tried, self.schema)
 
     def _each(self, values: Rows, score: str) -> Float[np.ndarray, "n members"]:
         found = [
@@ -177,7 +164,7 @@ def _fit(values: Rows, weights: Weights, schema: Schema, options: BlurOptions) -
         moments.append(np.stack([log_p.mean(0), log_p.std(0) + _LEAST_SD]))
         calibration.append(member.log_prob(values[held]))
         radii.append(member.radius(values[held]))
-    tried = tuple(_tried(values[:, j], column.kind) for j, column in enumerate(schema.columns))
+    tried = tried_values(values, schema)
     return OutlierModel(tuple(members), tuple(moments), tuple(calibration), tuple(radii), tried)
 
 
@@ -188,11 +175,3 @@ def _oddness(log_p: np.ndarray, moments: np.ndarray, score: str) -> Float[np.nda
     if score == "typicality":
         return np.abs(log_p[:, 0] - mean[0])
     return ((mean - log_p) / sd).mean(1)
-
-
-def _tried(cells: np.ndarray, kind: str) -> np.ndarray:
-    """Return values of a column that are tried: its quantiles, or all it has."""
-    there = np.unique(cells[~np.isnan(cells)])
-    if kind == "constant" or len(there) <= len(_STEPS):
-        return there
-    return np.unique(np.quantile(cells[~np.isnan(cells)], _STEPS, method="nearest"))

@@ -18,6 +18,9 @@ _RANKED_COLUMNS = 40
 _STATES = 12
 """Categories that are drawn, those with most rows first."""
 
+_PATTERNS = 8
+"""Patterns of missing cells that are shown."""
+
 _CELLS = 8
 _PIXELS = 48
 _BINS = 48
@@ -29,7 +32,9 @@ def marginals(real: np.ndarray, sampled: np.ndarray, schema: Schema) -> list[dic
 
     For a column of categories or levels: the shares of each, and half their summed difference.
 
-    The worst match comes first; at most `MAX_MARGINALS` hold their histograms.
+    With the p-value of a two-sample test (Kolmogorov-Smirnov of the values, χ² of the states, the
+    smaller one doubled where there are both). The worst match comes first; at most
+    `MAX_MARGINALS` hold their histograms.
     """
     found = []
     for i in schema.modelled:
@@ -45,6 +50,7 @@ def marginals(real: np.ndarray, sampled: np.ndarray, schema: Schema) -> list[dic
             {
                 "name": column.name,
                 "ks": _ks(ours, theirs),
+                "p_value": _p_value(schema, i, real, sampled),
                 "edges": edges.tolist(),
                 "real": _shares(ours, edges),
                 "sampled": _shares(theirs, edges),
@@ -93,10 +99,52 @@ def _states(schema: Schema, i: int, real: np.ndarray, sampled: np.ndarray) -> di
     return {
         "name": column.name,
         "ks": 0.5 * float(np.abs(shares[0] - shares[1]).sum()),
+        "p_value": _p_value(schema, i, real, sampled),
         "labels": [column.states[k] for k in order],
         "real": shares[0][order].round(6).tolist(),
         "sampled": shares[1][order].round(6).tolist(),
     }
+
+
+def missing_patterns(real: np.ndarray, sampled: np.ndarray, schema: Schema) -> list[dict[str, Any]]:
+    """Return which columns are missing together, and in what share of rows; most frequent first."""
+    places = [i for i, column in enumerate(schema.columns) if column.missing]
+    if not places:
+        return []
+    shares: list[dict[tuple[int, ...], float]] = []
+    for rows in (real, sampled):
+        patterns, counts = np.unique(np.isnan(rows[:, places]), axis=0, return_counts=True)
+        shares.append(
+            {
+                tuple(np.flatnonzero(pattern).tolist()): float(count) / len(rows)
+                for pattern, count in zip(patterns, counts, strict=True)
+            }
+        )
+    order = sorted(shares[0], key=lambda pattern: -shares[0][pattern])[:_PATTERNS]
+    return [
+        {
+            "columns": [schema.columns[places[k]].name for k in pattern],
+            "real": shares[0][pattern],
+            "sampled": shares[1].get(pattern, 0.0),
+        }
+        for pattern in order
+    ]
+
+
+def _p_value(schema: Schema, i: int, real: np.ndarray, sampled: np.ndarray) -> float:
+    """Return the chance of a difference as large if both came from one law."""
+    found = []
+    if schema.columns[i].is_valued:
+        ours, theirs = (rows[schema.codes_of(i, rows) == 0, i] for rows in (real, sampled))
+        if len(ours) and len(theirs):
+            found.append(float(stats.ks_2samp(ours, theirs, method="asymp").pvalue))  # type: ignore[attr-defined]
+    size = len(schema.columns[i].states)
+    codes = [schema.codes_of(i, rows) for rows in (real, sampled)]
+    counts = np.stack([np.bincount(c[c >= 0].astype(int), minlength=size) for c in codes])
+    counts = counts[:, counts.sum(0) > 0]
+    if counts.shape[1] > 1:
+        found.append(float(stats.chi2_contingency(counts).pvalue))  # type: ignore[attr-defined]
+    return min(1.0, len(found) * min(found)) if found else 1.0
 
 
 def _ks(a: np.ndarray, b: np.ndarray) -> float:

@@ -1,5 +1,6 @@
 """What there is to say about a fitted model and a table, as plain data."""
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -10,17 +11,26 @@ from scipy import stats
 from pushforward import __version__
 from pushforward.estimators.checks import matching_frame
 from pushforward.judge.predict import is_univariate
-from pushforward.report.compare import marginals, worst_pairs
+from pushforward.judge.surprise import surprises, tried_values
+from pushforward.metrics import c2st
+from pushforward.report.compare import marginals, missing_patterns, worst_pairs
 from pushforward.tables.frames import from_frame
-from pushforward.tables.schema import Schema
 from pushforward.tables.univariate import integral_transform
 
 PICTURED_ROWS = 20_000
 """Rows that pictures and comparisons are made from; odd rows are looked for among all."""
 
-_ODDEST = 10
+_ODDEST, _REASONS, _LEAST_GAIN, _MOST_GAIN = 10, 3, 1.0, 1e6
+"""Rows that are shown, reasons for each, the nats that count as one, and what stands for ∞."""
+
+_TESTED = 50
+"""Rows from which on a classifier is asked to tell samples from them."""
+
 _COVERAGES, _TOLD = (0.5, 0.8, 0.9, 0.95, 0.99), 0.9
 """Central intervals whose coverage is counted, and the one that is told in words."""
+
+_TOLD_APART = 0.01
+"""p-value up to which samples can be told from rows."""
 
 _NEVER = 1e-9
 """PIT values this near to 0 or 1 are drawn as latents of six sd."""
@@ -77,10 +87,12 @@ def findings(estimator: Any, table: Any, seed: int = 0) -> dict[str, Any]:
         },
         "marginals": marginals(real, sampled, schema),
         "pairs": worst_pairs(real, sampled, schema),
+        "missing": missing_patterns(real, sampled, schema),
+        "two_sample": _told_apart(real, sampled, given, seed),
         "latents": _latents(z),
         "calibration": _calibration(z, p_values),
         "coverage": [] if pit is None else _coverage(pit),
-        "oddest": _oddest(values, scores, p_values, schema),
+        "oddest": _oddest(estimator, context, values, scores, p_values),
     }
     found["summary"] = _summary(found)
     return found
@@ -144,10 +156,35 @@ def _calibration(z: np.ndarray, p_values: np.ndarray) -> dict[str, Any]:
     }
 
 
+def _told_apart(
+    real: np.ndarray, sampled: np.ndarray, given: np.ndarray | None, seed: int
+) -> dict[str, Any] | None:
+    """Return whether a classifier tells samples from rows; none where there are too few."""
+    if len(real) < _TESTED:
+        return None
+    both = (rows if given is None else np.concatenate([given, rows], 1) for rows in (real, sampled))
+    return dataclasses.asdict(c2st(*both, key=jax.random.key(seed)))
+
+
 def _oddest(
-    values: np.ndarray, scores: np.ndarray, p_values: np.ndarray, schema: Schema
+    estimator: Any,
+    context: np.ndarray | None,
+    values: np.ndarray,
+    scores: np.ndarray,
+    p_values: np.ndarray,
 ) -> list[dict[str, Any]]:
+    """Return the oddest rows, with the cells that make them so."""
+    schema, model = estimator.schema_, estimator.model_
     order = np.argsort(np.where(np.isnan(scores), -np.inf, scores), kind="stable")[:_ODDEST]
+
+    def oddness(rows: np.ndarray) -> np.ndarray:
+        given = context
+        if given is not None:
+            given = np.repeat(given[order], len(rows) // len(order), 0)
+        return -(model.log_prob(rows, given) + model.log_scale(rows))
+
+    with jax.enable_x64(estimator.float64):
+        gain, likely = surprises(oddness, values[order], tried_values(values, schema), schema)
     return [
         {
             "row": int(i),
@@ -157,8 +194,17 @@ def _oddest(
                 column.name: column.shown(value)
                 for column, value in zip(schema.columns, values[i], strict=True)
             },
+            "reasons": [
+                {
+                    "column": schema.columns[j].name,
+                    "nats": float(min(gain[k, j], _MOST_GAIN)),
+                    "plausible": schema.columns[j].shown(likely[k, j]),
+                }
+                for j in np.argsort(-gain[k])[:_REASONS]
+                if gain[k, j] > _LEAST_GAIN
+            ],
         }
-        for i in order
+        for k, i in enumerate(order)
     ]
 
 
@@ -207,6 +253,17 @@ def _summary(found: dict[str, Any]) -> list[str]:
             f"{column['name']} {column['reason']}" for column in set_aside["dependent"]
         )
         said.append(f"Columns that follow from others, set aside: {told}.")
+    if found["two_sample"]:
+        area, p = found["two_sample"]["value"], found["two_sample"]["p_value"]
+        told = "can" if p <= _TOLD_APART else "cannot"
+        said.append(
+            f"A classifier {told} tell samples from this table's rows (area under its curve "
+            f"{area:.3f}, 0.5 by chance; p = {p:.2g})."
+        )
+    if found["missing"]:
+        lost = sum(line["real"] for line in found["missing"] if line["columns"])
+        drawn = sum(line["sampled"] for line in found["missing"] if line["columns"])
+        said.append(f"{lost:.1%} of the rows lack cells, and {drawn:.1%} of the samples.")
     if found["marginals"]:
         worst = found["marginals"][0]
         measure = "largest difference of the two distribution functions"
