@@ -130,6 +130,14 @@ class TrainingRows:
             found.append(counts / counts.sum())
         return found
 
+    def flags(self) -> Float[np.ndarray, "n f"]:
+        """Return the codes as flags: one of each coded column's is one."""
+        found = [
+            (self.codes[:, k, None] == np.arange(size)).astype(float)
+            for k, size in enumerate(self.schema.sizes)
+        ]
+        return np.concatenate([np.empty((len(self.u), 0)), *found], 1)
+
 
 def gaussian(rows: TrainingRows, bounds: Transform | None) -> Density:
     """Return independent codes and the full-covariance Gaussian of values (within bounds).
@@ -147,7 +155,8 @@ def gaussian(rows: TrainingRows, bounds: Transform | None) -> Density:
         left = u - rows.context @ slopes.T
         parts = [Frozen(Invert(_whitening(left, rows.weights, schema.is_partial)))]
         if n_flags + n_context:
-            parts.append(Frozen(_shift(slopes, n_flags)))
+            unmoved = np.zeros((n_values, n_flags))
+            parts.append(Frozen(_shift(np.concatenate([unmoved, slopes], 1))))
         parts += [] if bounds is None else [bounds]
         transform = Chain(parts) if len(parts) > 1 else parts[0]
         values = Pushforward(transform, StandardNormal(n_values, schema.is_partial))
@@ -182,11 +191,9 @@ def regression_slopes(
     return slopes
 
 
-def _shift(slopes: Float[np.ndarray, "v k"], n_flags: int) -> ContextShift:
-    """Return the shift by a linear function of the context, after flags that shift nothing."""
-    shift = ContextShift(slopes.shape[0], n_flags + slopes.shape[1])
-    wide = np.concatenate([np.zeros((len(slopes), n_flags)), slopes], 1)
-    return eqx.tree_at(lambda s: s.slope, shift, jnp.asarray(wide, float))
+def _shift(slopes: Float[np.ndarray, "v k"]) -> ContextShift:
+    """Return the shift by a linear function of the context."""
+    return eqx.tree_at(lambda s: s.slope, ContextShift(*slopes.shape), jnp.asarray(slopes, float))
 
 
 def flow(
@@ -247,14 +254,15 @@ def _values(
         )
     normal = np.asarray(_normal_scores(columns, jnp.asarray(rows.u.T, float)), np.float64).T
     partial = rows.schema.is_partial
+    given = np.concatenate([rows.flags(), rows.context], 1)
+    slopes = regression_slopes(normal, given, rows.weights)
+    left, shift = normal - given @ slopes.T, [_shift(slopes)] if given.shape[1] else []
     if options.get("linear"):
-        core = _start_whitened(core, normal, rows.weights, partial)
-        return Pushforward(Chain([core.transform, columns]), core.density)
-    slopes = regression_slopes(normal, rows.context, rows.weights)
-    left = normal - rows.context @ slopes.T
+        core = _start_whitened(core, left, rows.weights, partial)
+        return Pushforward(Chain([core.transform, *shift, columns]), core.density)
     whitening = Frozen(Invert(_whitening(left, rows.weights, partial)))
     if not rows.context.shape[1]:
-        return Pushforward(Chain([core.transform, whitening, columns]), core.density)
+        return Pushforward(Chain([core.transform, whitening, *shift, columns]), core.density)
     n_context = options["context_dim"]
     moved = MaskedAutoregressive(
         normal.shape[1],
@@ -264,8 +272,7 @@ def _values(
         hidden=options.get("hidden", (64, 64)),
         partial=partial,
     )
-    shift = _shift(slopes, n_context - slopes.shape[1])
-    return Pushforward(Chain([core.transform, moved, whitening, shift, columns]), core.density)
+    return Pushforward(Chain([core.transform, moved, whitening, *shift, columns]), core.density)
 
 
 @eqx.filter_jit
