@@ -72,6 +72,8 @@ def test_nothing_else_is_taken_for_dependent(rng):
     table["square"] = table["a"] ** 2
     table["mostly"] = np.where(np.arange(n) == n - 1, 0.0, table["c"] * 2)
     assert not recipes(marked(table))
+    huge = pd.DataFrame(np.r_[x, [[1e30, 1e30, -1e30], [-1e30, -1e30, 1e30]]], columns=list("abc"))
+    assert not recipes(marked(huge))
     few = pd.DataFrame(rng.normal(size=(20, 25)), columns=[f"x{i}" for i in range(25)])
     assert not recipes(marked(few))
     flags = pd.DataFrame({c: rng.integers(0, 2, n) for c in "uvw"}).astype(float)

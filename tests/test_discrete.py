@@ -51,14 +51,17 @@ def test_masses_and_samples(coupling, context_dim, rng):
 
 @pytest.mark.parametrize("coupling", [True, False])
 def test_layers_are_permutations(coupling, rng):
-    model = build(rng, coupling=coupling, spread=1.0)
-    layer = jax.tree.map(lambda leaf: leaf[0], model.stacked)
-    flags = jax.nn.one_hot(states(3, 3).T, 3, axis=0)
-    z = layer.encode(flags)
-    np.testing.assert_array_equal(layer.decode(z), flags)
-    codes = np.asarray(z.argmax(0)).T
-    assert len(np.unique(codes, axis=0)) == 27
-    assert (codes != states(3, 3)).any()
+    moved = []
+    for _ in range(3):  # one layer may be the identity by chance
+        model = build(rng, coupling=coupling, spread=1.0)
+        layer = jax.tree.map(lambda leaf: leaf[0], model.stacked)
+        flags = jax.nn.one_hot(states(3, 3).T, 3, axis=0)
+        z = layer.encode(flags)
+        np.testing.assert_array_equal(layer.decode(z), flags)
+        codes = np.asarray(z.argmax(0)).T
+        assert len(np.unique(codes, axis=0)) == 27
+        moved.append((codes != states(3, 3)).any())
+    assert any(moved)
 
 
 def test_what_is_no_code_has_no_mass(rng):

@@ -56,8 +56,13 @@ def weighted_mean(scores: Float[np.ndarray, " n"], weights: Float[np.ndarray, " 
 
 
 def standard_error(scores: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"]) -> float:
-    """Return the standard error of the weighted mean of the scores (0 for a single one)."""
+    """Return the standard error of the weighted mean of the scores (0 for a single one).
+
+    NaN where a score is −∞.
+    """
     n = len(scores)
+    if not np.isfinite(scores).all():
+        return float("nan")
     if n < 2:
         return 0.0
     share = weights / weights.sum()

@@ -98,7 +98,7 @@ def _mark_linear(columns: list[Column], values: Values, free: Bool[np.ndarray, "
     kept: list[int] = []
     basis = np.ones((len(rows), 1)) / np.sqrt(len(rows))
     for i in numbers:
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # sd may pass what float64 holds
             cells = values[rows, i] - values[rows, i].mean()
             sd = float(np.sqrt((cells**2).mean()))
         if not (np.isfinite(sd) and sd > 0):
@@ -114,8 +114,8 @@ def _mark_linear(columns: list[Column], values: Values, free: Bool[np.ndarray, "
                 basis = np.concatenate([basis, left[:, None] / np.linalg.norm(left)], 1)
         else:
             place, recipe, intercept = _as_sum(i, *made, columns)
-            sd = float(values[:, place].std())
-            columns[place] = _dependent(columns, place, recipe, intercept, sd)
+            spread = _spread(values[:, place])
+            columns[place] = _dependent(columns, place, recipe, intercept, spread)
             kept = [j for j in [*kept, i] if j != place]
 
 
@@ -124,23 +124,24 @@ def _linear(
 ) -> tuple[dict[int, float], float] | None:
     """Return a column's factors of others and its intercept, if it follows in every row."""
     cells, others = values[:, i], values[:, kept]
-    centre, spread = others.mean(0), others.std(0)
-    scaled = (others - centre) / spread
-    target, sd = cells - cells.mean(), cells.std()
+    sizes = others.std(0)
+    scaled = (others - others.mean(0)) / sizes
+    target, sd, spread = cells - cells.mean(), cells.std(), _spread(cells)
     parts = np.arange(len(kept))
     for _ in range(2):  # all, then those that have a part
         factors = np.linalg.lstsq(scaled[:, parts], target, rcond=None)[0]
         parts = parts[np.abs(factors) > _SMALL * sd]
     if not len(parts):
         return None
-    factors = np.linalg.lstsq(scaled[:, parts], target, rcond=None)[0] / spread[parts]
+    factors = np.linalg.lstsq(scaled[:, parts], target, rcond=None)[0] / sizes[parts]
     factors = np.array([_tidy(factor) for factor in factors])
     intercept = float(np.median(cells - others[:, parts] @ factors))
-    intercept = intercept if abs(_tidy(intercept) - intercept) > _EXACT * sd else _tidy(intercept)
-    intercept = intercept if abs(intercept) > _EXACT * sd else 0.0
+    slack = _EXACT * spread
+    intercept = intercept if abs(_tidy(intercept) - intercept) > slack else _tidy(intercept)
+    intercept = intercept if abs(intercept) > slack else 0.0
     missed = np.abs(cells - intercept - others[:, parts] @ factors)
     size = np.abs(cells) + np.abs(others[:, parts]) @ np.abs(factors)
-    if not (missed <= 10 * _EXACT * sd + 16 * np.finfo(float).eps * size).all():
+    if not (missed <= 10 * slack + 16 * np.finfo(float).eps * size).all():
         return None
     return {kept[p]: float(f) for p, f in zip(parts, factors, strict=True)}, intercept
 
@@ -163,7 +164,7 @@ def _as_sum(
 
 
 def _dependent(
-    columns: list[Column], i: int, factors: dict[int, float], intercept: float, sd: float
+    columns: list[Column], i: int, factors: dict[int, float], intercept: float, spread: float
 ) -> Column:
     recipe = tuple((columns[j].name, factor) for j, factor in factors.items())
     told = " + ".join(name if f == 1 else f"{f:g}·{name}" for name, f in recipe)
@@ -172,12 +173,18 @@ def _dependent(
         old.name,
         "dependent",
         resolution=old.resolution,
-        scale=sd,
+        scale=spread,
         recipe=recipe,
         intercept=intercept,
         dtype=old.dtype,
         reason=f"equals {f'{intercept:g} + ' if intercept else ''}{told} in every row",
     )
+
+
+def _spread(cells: Float[np.ndarray, " n"]) -> float:
+    """Return the width of the middle half, in sd of a Gaussian: huge cells excuse nothing."""
+    low, high = np.quantile(cells, (0.25, 0.75))
+    return float((high - low) / 1.349) or float(cells.std())
 
 
 def _tidy(number: float) -> float:
