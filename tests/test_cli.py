@@ -211,7 +211,7 @@ def test_missing_cells_are_modelled_or_refused(tmp_path, capfd):
 def test_tables_that_are_done_properly(tmp_path, rng):
     tables = {
         "one_column": rng.normal(size=(300, 1)),
-        "wide": rng.normal(size=(80, 300)),
+        "wide": rng.normal(size=(60, 120)),
         "five_rows": rng.normal(size=(5, 2)),
         "duplicated": np.repeat(rng.normal(size=(10, 2)), 30, 0),
         "huge": np.r_[rng.normal(size=(300, 2)), [[1e30, 0.0], [-1e30, 1.0]]],

@@ -119,6 +119,7 @@ def test_what_follows_is_solved_before_it_is_drawn(rng):
     assert not np.asarray(known.std_error).any()
 
 
+@pytest.mark.slow
 def test_one_hot_groups_are_one_column(rng, tmp_path):
     table, kind = one_hot(rng)
     schema = marked(table)
@@ -146,6 +147,15 @@ def test_one_hot_groups_are_one_column(rng, tmp_path):
     filled = estimator.impute(holes, random_state=0)
     assert (filled[["red", "green", "blue"]].sum(axis=1) == 1).all()
     pd.testing.assert_frame_equal(filled[1:], table[1:3], check_dtype=False)
+
+
+def test_one_hot_codes_are_the_place_of_the_one(rng):
+    table, kind = one_hot(rng)
+    schema = marked(table)
+    assert (schema.codes(table.to_numpy())[:, 0] == kind).all()
+    rebuilt = schema.restore(schema.standardize(table.to_numpy()), schema.codes(table.to_numpy()))
+    np.testing.assert_allclose(rebuilt, table)
+    assert (schema.codes(table.assign(red=1.0, blue=1.0).to_numpy())[:, 0] == -1).all()
 
 
 def test_a_group_of_booleans_and_a_complement(rng):

@@ -62,6 +62,7 @@ def test_members_share_no_group_between_learning_choosing_and_reporting(rng):
             assert not sides[one] & sides[other]
 
 
+@pytest.mark.slow
 def test_copies_of_a_row_are_no_evidence_when_grouped(rng):
     rows = np.repeat(rng.normal(size=(60, 1)), 20, 0)
     schema = infer_schema(rows, ("a",), declared={"a": {"kind": "continuous"}})
