@@ -147,6 +147,18 @@ def test_bounds_do_not_look_like_lost_mass():
     assert _found(estimator.validate(rows))["mass"]
 
 
+def test_many_tight_columns_pass_or_are_not_decided():
+    """Thirty columns far from zero, nearly on a line: float32 holds little of a latent."""
+    rng = np.random.default_rng(4)
+    common = 1000 + rng.standard_t(2, (400, 1))
+    rows = common + 1e-3 * rng.normal(size=(400, 30))
+    estimator = pf.DensityEstimator("gaussian", random_state=0).fit(rows)
+    found = _found(estimator.validate(rows))
+    assert found["round_trip"]
+    assert found["alone"]
+    assert found["mass"] is not False
+
+
 def test_nan_is_no_pass(fitted):
     estimator, fresh = fitted
     rows = TableRows(fresh, np.ones(len(fresh)))

@@ -78,8 +78,10 @@ class Schema:
 
     def log_scale(self, u: Float[np.ndarray, "n v"]) -> Float[np.ndarray, " n"]:
         """Return Σ log scale over a row's values: what log p loses on the way to their units."""
-        each = np.log([self.columns[i].scale for i in self.valued])
-        return np.where(np.isnan(u), 0.0, each).sum(1)
+        total = np.zeros(len(u))
+        for i, column in zip(self.valued, u.T, strict=True):  # in one order, however many rows
+            total += np.where(np.isnan(column), 0.0, np.log(self.columns[i].scale))
+        return total
 
     def cells(self) -> Float[np.ndarray, " v"]:
         """Return the cell width of each valued column in standardized units."""
