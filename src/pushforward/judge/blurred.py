@@ -27,6 +27,9 @@ MAX_COMPONENTS = 64
 _MIN_VARIANCE = 1e-6
 """Least variance of what is left of rows: of columns that never change it is zero."""
 
+_DROPOUT = 0.1
+"""Share of the nets' units that rest at a learning step."""
+
 Rows = Float[np.ndarray, "n columns"]
 
 
@@ -148,9 +151,6 @@ def fit_blurred(
         perturb=Blur(_DROPOUT),
     )
     return BlurredDensity(columns, rotation, float(max(left, _MIN_VARIANCE)), fitted.model)
-
-
-_DROPOUT = 0.1
 
 
 def as_numbers(columns: ContextColumns, values: Rows) -> tuple[np.ndarray, np.ndarray]:

@@ -130,14 +130,6 @@ class TrainingRows:
             found.append(counts / counts.sum())
         return found
 
-    def flags(self) -> Float[np.ndarray, "n f"]:
-        """Return the codes as flags: one of each coded column's is one."""
-        found = [
-            (self.codes[:, k, None] == np.arange(size)).astype(float)
-            for k, size in enumerate(self.schema.sizes)
-        ]
-        return np.concatenate([np.empty((len(self.u), 0)), *found], 1)
-
 
 def gaussian(rows: TrainingRows, bounds: Transform | None) -> Density:
     """Return independent codes and the full-covariance Gaussian of values (within bounds).
@@ -254,7 +246,7 @@ def _values(
         )
     normal = np.asarray(_normal_scores(columns, jnp.asarray(rows.u.T, float)), np.float64).T
     partial = rows.schema.is_partial
-    given = np.concatenate([rows.flags(), rows.context], 1)
+    given = np.concatenate([rows.schema.flags(rows.codes), rows.context], 1)
     slopes = regression_slopes(normal, given, rows.weights)
     left, shift = normal - given @ slopes.T, [_shift(slopes)] if given.shape[1] else []
     if options.get("linear"):

@@ -143,7 +143,7 @@ class _Proposal:
     Parameters
     ----------
     codes : codes of the pool's rows.
-    nodes : per valued column the quantiles at `_scores_of_nodes`, increasing.
+    nodes : per valued column the quantiles at the scores of `_grid`, increasing.
     mean, covariance : of the scores of values and the flags of codes.
     """
 
@@ -168,7 +168,7 @@ class _Proposal:
             nodes[j] = np.quantile(there, shares) + step * _grid()
         bare = cls(codes, nodes, np.empty(0), np.empty((0, 0)))
         features = np.concatenate(
-            [bare.scores(u) * _presence(model, codes), _flags(model, codes)], 1
+            [bare.scores(u) * _presence(model, codes), model.schema.flags(codes)], 1
         )
         covariance = np.cov(features.T).reshape(features.shape[1], -1)
         ridge = _RIDGE * np.eye(len(covariance))
@@ -274,7 +274,7 @@ def _propose_values(
     n, k, n_values = u.shape
     flat = codes.reshape(n * k, -1)
     present = _presence(model, flat).reshape(u.shape)
-    flags = _flags(model, flat).reshape(n, k, -1)
+    flags = model.schema.flags(flat).reshape(n, k, -1)
     scores = proposal.scores(u)
     features = np.concatenate([scores, flags], 2) - proposal.mean
     steps = rng.standard_t(_DEGREES, (n, k, n_values))
@@ -323,14 +323,6 @@ def _presence(model: TableDensity, codes: np.ndarray) -> np.ndarray:
         for place in model.schema.presence
     ]
     return np.stack(found, 1) if found else np.empty((len(codes), 0))
-
-
-def _flags(model: TableDensity, codes: np.ndarray) -> np.ndarray:
-    found = [
-        (codes[:, j, None] == np.arange(size)).astype(float)
-        for j, size in enumerate(model.schema.sizes)
-    ]
-    return np.concatenate([np.empty((len(codes), 0)), *found], 1)
 
 
 def _grid() -> np.ndarray:

@@ -105,6 +105,14 @@ class Schema:
         valid = ((flags == 0) | (flags == 1)).all(1) & (flags.sum(1) == 1)
         return np.where(valid, flags.argmax(1), -1.0)
 
+    def flags(self, codes: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n f"]:
+        """Return codes as flags: one of each coded column's is one."""
+        found = [
+            (codes[:, k, None] == np.arange(size)).astype(float)
+            for k, size in enumerate(self.sizes)
+        ]
+        return np.concatenate([np.empty((len(codes), 0)), *found], 1)
+
     def keep_rules(self, values: Values) -> np.ndarray:
         """Tell which rows have the constant columns' values, and what recipes make of others."""
         kept = np.ones(len(values), bool)
