@@ -10,6 +10,7 @@ TASKS = (
     "posteriors",
     "agreement",
     "conditional",
+    "large",
     "outliers",
     "samples",
 )

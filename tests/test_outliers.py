@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from scipy.special import logsumexp
 from sklearn.metrics import roc_auc_score
 
 import pushforward as pf
 from pushforward.core.errors import OptionError, SchemaMismatchError
 from pushforward.judge.blurred import LEVELS, BlurOptions, fit_blurred
+from pushforward.judge.kernels import fit_kernels
 from pushforward.judge.outliers import SCORES
 from pushforward.judge.p_values import rejected
 from pushforward.tables import from_frame, infer_schema
@@ -187,11 +189,27 @@ def test_the_blurred_density_before_learning_is_gaussian(rng):
     numbers = columns.encode(rows)
     components = numbers @ law.rotation.T
     left = (numbers**2).sum(1) - (components**2).sum(1)
-    for k, level in enumerate(LEVELS):
+    for level in LEVELS:
         known = stats.norm(0, np.hypot(1, level)).logpdf(components).sum(1)
         variance = law.variance + level**2
         known += -0.5 * left / variance - 3 * np.log(2 * np.pi * variance)
-        np.testing.assert_allclose(law.log_prob(rows)[:, k], known, rtol=1e-4)
+        flow = law.flow_log_prob(numbers, np.zeros(300), level)
+        np.testing.assert_allclose(flow, known, rtol=1e-4)
+
+
+def test_kernels_are_a_sum_of_gaussians(rng):
+    """Against the sum itself, near and far; a learning row is scored by the other rows alone."""
+    known, weights = rng.normal(size=(60, 3)), rng.uniform(0.5, 2, 60)
+    kernels = fit_kernels(known, weights, LEVELS[0], len(LEVELS), 0)
+    x = np.concatenate([rng.normal(size=(40, 3)), 10 * rng.normal(size=(10, 3)), known[:5]])
+    beside = np.r_[np.zeros(50), np.arange(5.0)]
+    squares = ((x[:, None] - known) ** 2).sum(2)
+    squares[50 + np.arange(5), np.arange(5)] = np.inf
+    share = np.log(weights / weights.sum())
+    for k, level in enumerate(LEVELS):
+        exact = logsumexp(share - squares / (2 * level**2), axis=1) - beside / (2 * level**2)
+        exact -= 1.5 * np.log(2 * np.pi * level**2)
+        np.testing.assert_allclose(kernels.log_prob(x, beside)[:, k], exact, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.slow
@@ -211,7 +229,7 @@ def test_the_blurred_law_of_a_gaussian_is_known(rng):
         u = noisy * sds + means
         rows = u * [c.scale for c in own] + [c.centre for c in own]
         exact = stats.multivariate_normal([0, 0], covariance + level**2 * np.eye(2))
-        gap = exact.logpdf(noisy) - law.log_prob(rows)[:, k]
+        gap = exact.logpdf(noisy) - law.log_prob(rows)[:, 0, k]
         assert -4 * gap.std() / np.sqrt(len(gap)) - 0.002 < gap.mean() < 0.05
 
 

@@ -28,7 +28,7 @@ class FlowDetector(BaseDetector):  # pyright: ignore[reportUntypedBaseClass]
         contamination: float = 0.1,
         statistic: str = "blended",
         trim: float = 0.0,
-        max_time: float | None = 40.0,
+        max_time: float | None = 30.0,
         max_epochs: int | None = None,
         random_state: Any = None,
     ):

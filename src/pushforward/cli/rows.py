@@ -81,6 +81,12 @@ def sample(
             help="Rows of some columns (all others, where `fit` had --target); the rest is drawn.",
         ),
     ] = None,
+    balanced: Annotated[
+        bool,
+        typer.Option(
+            "--balanced", help="Spread the rows evenly over the law; they are not independent then."
+        ),
+    ] = False,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     json: Json = False,
@@ -99,8 +105,10 @@ def sample(
         estimator = load(model_dir)
         if _is_conditional(estimator) and given is None:
             raise typer.BadParameter(f"{model_dir} needs --given TABLE")
+        if given is not None and balanced:
+            raise typer.BadParameter("--balanced rows are of the whole law: not with --given")
         if given is None:
-            drawn = _draws(estimator, n, seed)
+            drawn = _draws(estimator, n, seed, balanced)
         elif _is_conditional(estimator):
             drawn = _given(estimator, given, n, seed)
         else:
@@ -114,7 +122,7 @@ def sample(
         print_json({"output": output, "rows": rows, "seed": seed}, output)
 
 
-def _draws(estimator: "DensityEstimator", n: int, seed: int) -> "Iterator[pa.Table]":
+def _draws(estimator: "DensityEstimator", n: int, seed: int, balanced: bool) -> "Iterator[pa.Table]":
     """Draw a table in pieces."""
     import jax
 
@@ -125,7 +133,7 @@ def _draws(estimator: "DensityEstimator", n: int, seed: int) -> "Iterator[pa.Tab
     for piece, first in enumerate(range(0, n, ROWS)):
         with jax.enable_x64(estimator.float64):
             key = jax.random.fold_in(keys, piece)
-            values = estimator.model_.sample(key, min(ROWS, n - first))
+            values = estimator.model_.sample(key, min(ROWS, n - first), balanced=balanced)
         yield to_frame(values, estimator.schema_, "pyarrow")
 
 

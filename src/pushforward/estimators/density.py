@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, DensityMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Estimate
 from pushforward.estimators.checks import (
     check_missing,
@@ -171,8 +172,19 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         unitless = scores + self.model_.log_scale(frame.values)
         return scores, conformal_p_values(unitless, self.calibration_, self.calibration_weights_)
 
-    def sample(self, n_samples: int = 1, random_state: Any = None, given: Any = None) -> Any:
+    def sample(
+        self,
+        n_samples: int = 1,
+        random_state: Any = None,
+        given: Any = None,
+        *,
+        balanced: bool = False,
+    ) -> Any:
         """Draw rows, as the kind of table that the estimator was fitted on.
+
+        Rows are independent; with `balanced` each still has the model's law, but together they
+        stand for it more evenly: categories in their shares, values spread evenly. For a small
+        table that is to look like the whole; not for standard errors, which suppose independence.
 
         With `given`, a table of any of the columns: n rows for each of its rows, of its kind,
         those cells as they are there (a missing one is a condition too). By importance weights:
@@ -181,11 +193,13 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         check_is_fitted(self)
         seed = seed_of(random_state)
         if given is not None:
+            if balanced:
+                raise OptionError("balanced rows of a law given some cells", "one of the two")
             frame = from_frame(given, self.schema_)
             values, unknown = given_cells(frame, self.schema_)
             return self._completed(values, unknown, n_samples, seed, frame.backend)
         with jax.enable_x64(self.float64):
-            values = self.model_.sample(jax.random.key(seed), n_samples)
+            values = self.model_.sample(jax.random.key(seed), n_samples, balanced=balanced)
         return to_frame(values, self.schema_, self.backend_)
 
     def impute(self, X: Any, n_samples: int = 1, random_state: Any = None) -> Any:

@@ -21,9 +21,9 @@ from pushforward.tables.schema import Schema
 class OutlierDetector(OutlierMixin, BaseEstimator):
     """Say which rows are odd, at a rate of false alarms that you choose.
 
-    A flow learns the law of the rows seen through Gaussian noise, at levels from 5 % of a
-    column's sd (fine structure) to 320 % (overall shape). A row is odd if it is improbable at
-    these levels. Rows kept apart calibrate: a share `false_alarm_rate` of regular rows is
+    A flow and kernels learn the law of the rows seen through Gaussian noise, at levels from 5 % of
+    a column's sd (fine structure) to 320 % (overall shape). A row is odd if it is improbable at
+    these levels by either law. Rows kept apart calibrate: a share `false_alarm_rate` of regular rows is
     flagged, whatever the share of odd ones. Likelihood misleads where odd rows are more regular
     than regular ones (statistic="typicality" looks at both sides), and where the table is not what
     makes a row odd: see docs/outliers.md.
@@ -31,7 +31,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
     Parameters
     ----------
     false_alarm_rate : share of regular rows that may be flagged; 1 % needs 99 calibrating rows.
-    statistic : "blended" (all levels), "log_density" (the finest), "typicality", "latent_radius".
+    statistic : "blended" (all levels, both laws), "log_density" (the finest), "typicality", "latent_radius".
     trim : share of the training rows that is taken for odd and left out of a second fit, and of
         its threshold: that share of the training rows is then flagged too.
     schema : as in `DensityEstimator`.
@@ -54,7 +54,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         statistic: str = "blended",
         trim: float = 0.0,
         schema: Any = None,
-        max_time: float | None = 40.0,
+        max_time: float | None = 30.0,
         max_epochs: int | None = None,
         random_state: Any = None,
         progress: bool = False,

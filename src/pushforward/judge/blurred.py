@@ -1,4 +1,4 @@
-"""The law of rows seen through Gaussian noise, at several levels of it, by one flow."""
+"""The law of rows seen through Gaussian noise, at several levels of it: a flow and kernels."""
 
 import dataclasses
 
@@ -14,12 +14,13 @@ from pushforward.densities.pushforward import Pushforward
 from pushforward.fitting.batch import Batch
 from pushforward.fitting.gradient import fit
 from pushforward.fitting.noise import thin
+from pushforward.judge.kernels import Kernels, fit_kernels
 from pushforward.models.registry import build
 from pushforward.tables.context import ContextColumns
 from pushforward.tables.density import in_blocks
 
 LEVELS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
-"""Sd of the noise, in sd of the columns: from the finest structure to the overall shape."""
+"""Sd of the noise, in sd of the columns, each twice the one before: from fine structure to shape."""
 
 MAX_COMPONENTS = 64
 """Principal components that the flow sees; what is left of a row is a Gaussian of one variance."""
@@ -53,10 +54,12 @@ class Blur(eqx.Module):
 
 
 class BlurredDensity(eqx.Module):
-    r"""Return the log-density of rows plus noise, at each of the levels.
+    r"""Return the log-density of rows plus noise, at each of the levels, by two laws.
 
-    p_σ(x) = ∫ N(x; x', σ²) p(x') dx', of rows as numbers (`ContextColumns`), in nats: their
-    principal components by a flow given σ, what is left as a Gaussian of variance s² + σ².
+    p_σ(x) = ∫ N(x; x', σ²) p(x') dx', of rows as numbers (`ContextColumns`), in nats. A flow has
+    learned it, and sees fine structure; kernels are the learning rows themselves with that noise,
+    nearly exact where noise is wide or rows are few. The flow is one of the rows' principal
+    components given σ; what is left of a row is a Gaussian of variance s² + σ².
 
     Parameters
     ----------
@@ -64,41 +67,49 @@ class BlurredDensity(eqx.Module):
     rotation : the principal components' directions, orthonormal rows; at most `MAX_COMPONENTS`.
     variance : s².
     density : of the components over √(1 + σ²), given (log σ).
+    kernels : a kernel on each learning row.
 
-    Cost: one call of the flow's nets for each level. Source song2019score
+    Cost: one call of the flow's nets for each level, and a distance to each kernel.
+    Source song2019score, silverman1986
     """
 
     columns: ContextColumns = eqx.field(static=True)
     rotation: np.ndarray
     variance: float = eqx.field(static=True)
     density: Pushforward
+    kernels: Kernels
 
     def radius(self, values: Rows) -> Float[np.ndarray, " n"]:
         """Return the length of rows' latents at the finest level, with what is left of them."""
-        components, left, _ = self._parts(values)
+        numbers, beside = as_numbers(self.columns, values)
+        components, left = self._parts(numbers, beside)
         given = np.full((len(components), 1), _seen(LEVELS[0]))
         latents = in_blocks(_latents, self.density, components / np.hypot(1, LEVELS[0]), given)
         return np.sqrt((latents**2).sum(1) + left / (self.variance + LEVELS[0] ** 2))
 
-    def log_prob(self, values: Rows) -> Float[np.ndarray, "n levels"]:
-        """Return log p_σ of rows for each level σ."""
-        components, left, n_left = self._parts(values)
-        found = []
-        for level in LEVELS:
-            wide = np.hypot(1, level)
-            given = np.full((len(components), 1), _seen(level))
-            flow = in_blocks(_log_prob, self.density, components / wide, given)
-            variance = self.variance + level**2
-            rest = -0.5 * (left / variance + n_left * (np.log(variance) + LOG_2PI))
-            found.append(flow - components.shape[1] * np.log(wide) + rest)
-        return np.stack(found, 1)
+    def log_prob(self, values: Rows) -> Float[np.ndarray, "n 2 levels"]:
+        """Return log p_σ of rows by the flow and by the kernels, for each level σ."""
+        numbers, beside = as_numbers(self.columns, values)
+        flow = [self.flow_log_prob(numbers, beside, level) for level in LEVELS]
+        return np.stack([np.stack(flow, 1), self.kernels.log_prob(numbers, beside)], 1)
 
-    def _parts(self, values: Rows) -> tuple[np.ndarray, np.ndarray, int]:
-        """Return the principal components, the square of what is left, and its dimensions."""
-        numbers, changed = as_numbers(self.columns, values)
+    def flow_log_prob(
+        self, numbers: Rows, beside: Float[np.ndarray, " n"], level: float
+    ) -> Float[np.ndarray, " n"]:
+        """Return the flow's log p_σ at a level; `beside` is a square distance from all rows."""
+        components, left = self._parts(numbers, beside)
+        wide, variance = np.hypot(1, level), self.variance + level**2
+        given = np.full((len(components), 1), _seen(level))
+        flow = in_blocks(_log_prob, self.density, components / wide, given)
+        n_left = numbers.shape[1] - components.shape[1]
+        rest = -0.5 * (left / variance + n_left * (np.log(variance) + LOG_2PI))
+        return flow - components.shape[1] * np.log(wide) + rest
+
+    def _parts(self, numbers: Rows, beside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the principal components, and the square of what is left."""
         components = numbers @ self.rotation.T
         left = np.maximum((numbers**2).sum(1) - (components**2).sum(1), 0)
-        return components, left + changed, numbers.shape[1] - components.shape[1]
+        return components, left + beside
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,7 +161,13 @@ def fit_blurred(
         progress=options.progress,
         perturb=Blur(_DROPOUT),
     )
-    return BlurredDensity(columns, rotation, float(max(left, _MIN_VARIANCE)), fitted.model)
+    return BlurredDensity(
+        columns,
+        rotation,
+        float(max(left, _MIN_VARIANCE)),
+        fitted.model,
+        fit_kernels(numbers, weights, LEVELS[0], len(LEVELS), options.seed),
+    )
 
 
 def as_numbers(columns: ContextColumns, values: Rows) -> tuple[np.ndarray, np.ndarray]:

@@ -27,8 +27,8 @@ _MEMBERS = 5
 _VALIDATION = 0.1
 """Share of the other rows that choose the epoch."""
 
-_MOST_ROWS, _LEAST_SD = 20_000, 1e-9
-"""Learning rows that tell a level's mean and sd at most, and the least sd."""
+_LEAST_SD = 1e-9
+"""Least sd of a level's log-densities."""
 
 Rows = Float[np.ndarray, "n columns"]
 Weights = Float[np.ndarray, " n"]
@@ -40,8 +40,8 @@ class OutlierModel(eqx.Module):
     Parameters
     ----------
     members : the laws; several where the rows are few, each learned without another part.
-    moments : per member the mean and sd of its log-densities at each level, over its learning
-        rows, `(2, levels)`.
+    moments : per member the mean and sd of its two laws' log-densities at each level, over the
+        rows that chose its epoch, `(2, 2, levels)`.
     calibration : per member the log-densities at each level of its own unseen rows.
     radii : per member the lengths of those rows' latents.
     tried : per column the values that are tried in a row's place.
@@ -60,9 +60,10 @@ class OutlierModel(eqx.Module):
     def oddness(self, values: Rows, score: str) -> Float[np.ndarray, " n"]:
         """Return how odd rows look, the mean over members; larger is odder.
 
-        "log_density": −log p at the finest level. "typicality": |log p − its mean over learning
-        rows|, which also finds rows that are too regular. "latent_radius": the length of the
-        latent. "blended": the mean over levels of (mean − log p)/sd, both over learning rows.
+        "log_density": −log p at the finest level. "typicality": |log p − its mean|, which also
+        finds rows that are too regular. "latent_radius": the length of the latent. "blended": (mean − log p)/sd, at each level by the law that finds the row odder,
+        the mean over levels. Means and sd are over rows that the laws have not learned from; log p
+        is the flow's where nothing else is said.
 
         Source nalisnick2019typicality
         """
@@ -159,7 +160,7 @@ def _fit(values: Rows, weights: Weights, schema: Schema, options: BlurOptions) -
         own = infer_schema(values[learn], schema.names, weights[learn], declared=schema)
         columns = fit_context(values[learn], own, weights[learn], False, single_values=False)
         member = fit_blurred(columns, values[train], weights[train], values[chosen], shared)
-        log_p = member.log_prob(values[learn[:_MOST_ROWS]])
+        log_p = member.log_prob(values[chosen])
         members.append(member)
         moments.append(np.stack([log_p.mean(0), log_p.std(0) + _LEAST_SD]))
         calibration.append(member.log_prob(values[held]))
@@ -171,7 +172,7 @@ def _fit(values: Rows, weights: Weights, schema: Schema, options: BlurOptions) -
 def _oddness(log_p: np.ndarray, moments: np.ndarray, score: str) -> Float[np.ndarray, " n"]:
     mean, sd = moments
     if score == "log_density":
-        return -log_p[:, 0]
+        return -log_p[:, 0, 0]
     if score == "typicality":
-        return np.abs(log_p[:, 0] - mean[0])
-    return ((mean - log_p) / sd).mean(1)
+        return np.abs(log_p[:, 0, 0] - mean[0, 0])
+    return ((mean - log_p) / sd).max(1).mean(1)

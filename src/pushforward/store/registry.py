@@ -141,6 +141,7 @@ _MODULES = {
     "tables.density": ("TableDensity",),
     "tables.schema": ("Schema",),
     "judge.blurred": ("BlurredDensity",),
+    "judge.kernels": ("Kernels",),
     "judge.outliers": ("OutlierModel",),
     "estimators.conditional": ("ConditionalDensityEstimator",),
     "estimators.density": ("DensityEstimator",),

@@ -12,10 +12,11 @@ from pushforward.tables.schema import Schema
 MAX_CONTEXT = 10.0
 """Conditions reach nets within ±10 sd of arcsinh's image: far out they say no more."""
 
-STRAIGHT = 5.0
-"""Sd of a column's middle within which an unwarped number stays as it is."""
+STRAIGHT = 10.0
+"""Sd of a column within which an unwarped number stays as it is."""
 
-_MIDDLE = (0.005, 0.995)
+_TURNS = 50
+"""Times at most that values beyond ±`STRAIGHT` sd are clipped there to find a column's sd."""
 
 Values = Float[np.ndarray, "n columns"]
 Given = Float[np.ndarray, "_ given"]
@@ -34,7 +35,8 @@ class ContextColumns:
     Parameters
     ----------
     schema : the columns.
-    moments : per column (mean, sd) of w, not warped of its middle 99 %; (0, 1) without numbers.
+    moments : per column (mean, sd) of w; not warped, with w clipped to ±`STRAIGHT` of these very
+        sd, so that a few wild cells do not rule. (0, 1) without numbers.
     warped : whether arcsinh bends the middle too.
     single_values : whether single values have flags.
 
@@ -104,18 +106,23 @@ def fit_context(
         number = _scaled(column, values[:, i], warped)
         there = ~np.isnan(number)
         if _is_number(column) and weights[there].any():
-            number, own = number[there], weights[there]
-            ends = np.quantile(number, _MIDDLE)
-            if not warped and ends[0] < ends[1]:
-                number = np.clip(number, *ends)
-            mean = float(np.average(number, weights=own))
-            sd = float(np.sqrt(np.average((number - mean) ** 2, weights=own))) or 1.0
+            mean, sd = _moments(number[there], weights[there])
+            for _ in range(0 if warped else _TURNS):
+                ends = (mean - STRAIGHT * sd, mean + STRAIGHT * sd)
+                before, (mean, sd) = sd, _moments(np.clip(number[there], *ends), weights[there])
+                if sd == before:
+                    break
         moments.append((mean, sd))
     return ContextColumns(schema, tuple(moments), warped, single_values)
 
 
 def _is_number(column: Column) -> bool:
     return column.kind not in ("categorical", "constant")
+
+
+def _moments(number: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    mean = float(np.average(number, weights=weights))
+    return mean, float(np.sqrt(np.average((number - mean) ** 2, weights=weights))) or 1.0
 
 
 def _scaled(column: Column, cells: np.ndarray, warped: bool) -> np.ndarray:

@@ -13,11 +13,18 @@ from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence, weakest
 from pushforward.densities.mixed import Mixed
 from pushforward.densities.pushforward import Pushforward
+from pushforward.tables.balanced import POOL, one_of_each
 from pushforward.tables.context import ContextColumns, Given
 from pushforward.tables.schema import Schema
 
 BLOCK = 2048
 """Rows per compiled call: shapes never change, memory is bounded, a row's score is its own."""
+
+BALANCED = 1024
+"""Balanced rows that are picked from one pool: memory is bounded."""
+
+_APART = 10.0
+"""What a code's flag counts for beside standardized values where balanced rows are picked."""
 
 Values = Float[np.ndarray, "n columns"]
 
@@ -98,9 +105,33 @@ class TableDensity(eqx.Module):
         """Return what log p gains in standard units: Σ log scale over the values of each row."""
         return self.schema.log_scale(self.schema.standardize(values))
 
-    def sample(self, key: Array, n: int, context: Given | None = None) -> Values:
-        """Draw full rows: gridded columns on their grid, codes and constants put back."""
-        numbers, dtype = self.encode(context, n), jnp.result_type(float)
+    def sample(
+        self, key: Array, n: int, context: Given | None = None, *, balanced: bool = False
+    ) -> Values:
+        """Draw full rows: gridded columns on their grid, codes and constants put back.
+
+        With `balanced` each row has the law, but together they stand for it more evenly than
+        independent rows do: each is one of a cell of many draws (`one_of_each`, at most
+        `BALANCED` rows at a time). Cost: that of `POOL` draws a row.
+
+        Raises
+        ------
+        OptionError : balanced rows of a conditional law.
+        """
+        if balanced and self.given is not None:
+            raise OptionError("balanced rows of a conditional law", "a law of whole rows")
+        if balanced:
+            starts = range(0, n, BALANCED)
+            parts = [self._even(jax.random.fold_in(key, i), min(BALANCED, n - i)) for i in starts]
+            events = np.concatenate([np.empty((0, self.dim)), *parts])
+        else:
+            events = self._events(key, self.encode(context, n))
+        codes, u = np.split(events, [len(self.schema.coded)], axis=1)
+        return self.schema.restore(u, codes)
+
+    def _events(self, key: Array, numbers: np.ndarray) -> Float[np.ndarray, "n dim"]:
+        """Draw independent events, one for each row of the context's numbers."""
+        n, dtype = len(numbers), jnp.result_type(float)
         blocks = []
         for i, first in enumerate(range(0, n, BLOCK)):
             block = numbers[first : first + BLOCK]
@@ -108,9 +139,15 @@ class TableDensity(eqx.Module):
             given = jnp.asarray(padded, dtype) if self.density.context_dim else None
             drawn = _sample(self.density, jax.random.fold_in(key, i), given)
             blocks.append(np.asarray(drawn, np.float64))
-        events = np.concatenate([np.empty((0, self.dim)), *blocks])[:n]
-        codes, u = np.split(events, [len(self.schema.coded)], axis=1)
-        return self.schema.restore(u, codes)
+        return np.concatenate([np.empty((0, self.dim)), *blocks])[:n]
+
+    def _even(self, key: Array, n: int) -> Float[np.ndarray, "n dim"]:
+        """Draw events of which each stands for a cell of equal mass; cells part codes first."""
+        pool = self._events(key, np.empty((POOL * n, 0)))
+        codes, u = np.split(pool, [len(self.schema.coded)], axis=1)
+        wide = np.concatenate([_APART * self.schema.flags(codes), u], 1)
+        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+        return pool[one_of_each(wide, n, rng)]
 
     def encode(self, context: Given | None, n: int) -> Float[np.ndarray, "n c"]:
         """Return what nets see of n rows' context; no numbers where the law has none.
@@ -160,7 +197,9 @@ class TableDensity(eqx.Module):
             )
         if not isinstance(self.density, Pushforward):
             raise OptionError(
-                f"the latent of a {type(self.density).__name__}", "a flow: a Pushforward"
+                f"the latent of a {type(self.density).__name__}",
+                "a single flow",
+                "fit with a named model (model='nsf'): 'auto' mixes several where rows are few",
             )
         return self.density
 

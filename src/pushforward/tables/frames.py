@@ -1,6 +1,7 @@
 """Any table in memory in, the same kind out: pandas, polars, Arrow, numpy."""
 
 import dataclasses
+import datetime
 from collections.abc import Sequence
 from typing import Any
 
@@ -129,6 +130,9 @@ def _series(values: np.ndarray, column: Column, backend: Any) -> nw.Series:
         times = np.where(lost, np.datetime64("NaT"), steps.astype(f"datetime64[{unit}]"))
         dtype = nw.Date() if unit == "D" else nw.Datetime("us")
         cells = [None if gone else time for gone, time in zip(lost, times.tolist(), strict=True)]
+    elif column.dtype == "Time":
+        dtype = nw.Time() if backend != "pandas" else nw.Object()
+        cells = [None if gone else _clock_time(v) for gone, v in zip(lost, values, strict=True)]
     elif column.dtype == "Boolean":
         dtype = nw.Boolean()
         cells = [None if gone else v != 0 for gone, v in zip(lost, values, strict=True)]
@@ -187,6 +191,8 @@ def _column(series: nw.Series, name: str, known: Column | None) -> tuple[np.ndar
         return _floats(series), Source(str(dtype), is_boolean=True)
     if dtype == nw.Date or dtype == nw.Datetime:
         return _times(series), Source(str(dtype).split("(")[0])
+    if dtype == nw.Time:
+        return _clock(series.to_list()), Source("Time")
     if dtype.is_numeric() or series.is_null().all():
         values = series.to_numpy()
         _check_whole(values, f"column {name!r}")
@@ -197,7 +203,7 @@ def _column(series: nw.Series, name: str, known: Column | None) -> tuple[np.ndar
     row, value = next(((i, v) for i, v in enumerate(series.to_list()) if v is not None), (0, None))
     raise DataError(
         f"column {name!r} holds {dtype} (row {row}: {value!r})",
-        "numbers, texts, true and false, or dates",
+        "numbers, texts, true and false, dates, or times of day",
         "drop the column (--drop) or turn it into one of these first",
     )
 
@@ -221,6 +227,23 @@ def _times(series: nw.Series) -> np.ndarray:
     times = series.to_numpy().astype("datetime64[us]").astype(np.int64)
     per = 86_400e6 if series.dtype == nw.Date else 1e6
     return np.where(missing, np.nan, times / per)
+
+
+def _clock(cells: Sequence[Any]) -> np.ndarray:
+    """Return times of day as seconds since midnight."""
+    seconds = [
+        np.nan
+        if _is_missing(cell)
+        else 3600.0 * cell.hour + 60 * cell.minute + cell.second + cell.microsecond / 1e6
+        for cell in cells
+    ]
+    return np.array(seconds, float)
+
+
+def _clock_time(seconds: float) -> datetime.time:
+    steps = min(max(round(seconds * 1e6), 0), 86_400_000_000 - 1)
+    minutes, rest = divmod(steps, 60_000_000)
+    return datetime.time(minutes // 60, minutes % 60, rest // 1_000_000, rest % 1_000_000)
 
 
 def _categories(series: nw.Series, known: Column | None, name: str) -> tuple[str, ...]:
@@ -266,6 +289,8 @@ def _objects(cells: list[Any], name: str, known: Column | None) -> tuple[np.ndar
     if there and all(isinstance(cell, bool | np.bool_) for cell in there):
         values = [np.nan if _is_missing(cell) else float(cell) for cell in cells]
         return np.array(values), Source("Boolean", is_boolean=True)
+    if there and all(isinstance(cell, datetime.time) for cell in there):
+        return _clock(cells), Source("Time")
     for row, cell in enumerate(cells):
         if not _is_missing(cell) and not _is_number(cell):
             given = f"column {name!r}, row {row}: {cell!r} among other kinds of values"

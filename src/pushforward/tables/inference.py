@@ -45,6 +45,9 @@ _MAX_CATEGORIES = 1000
 _BULK = 0.99
 """Share of the values that must lie within those steps: a stray 1e30 does not hide a grid."""
 
+_DAY, _MINUTE, _FINEST_TIME = 86_400.0, 60.0, 1e-6
+"""Seconds of a day, of a minute, and the finest that times of day are told to."""
+
 Values = Float[np.ndarray, "n columns"]
 Weights = Float[np.ndarray, " n"]
 
@@ -115,6 +118,8 @@ def _check_table(values: Values, names: tuple[str, ...]) -> None:
 def _infer(v: np.ndarray, weights: Weights, name: str, source: Source) -> Column:
     missing = np.isnan(v)
     column = _infer_known(v[~missing], weights[~missing], name, source, len(v))
+    if source.dtype == "Time" and column.is_valued:
+        column = _within_the_day(column, v[~missing])
     if not missing.any():
         return dataclasses.replace(column, dtype=source.dtype)
     reason = f"{column.reason}; {missing.mean():.1%} missing"
@@ -123,6 +128,18 @@ def _infer(v: np.ndarray, weights: Weights, name: str, source: Source) -> Column
         atoms = () if column.categories else (column.constant,)
         column = dataclasses.replace(column, kind=kind, atoms=atoms, constant=None)
     return dataclasses.replace(column, missing=True, dtype=source.dtype, reason=reason)
+
+
+def _within_the_day(column: Column, seconds: np.ndarray) -> Column:
+    """Return the column of seconds since midnight with the day's bounds, in minutes where it is."""
+    reason = f"seconds since midnight: {column.reason}"
+    if column.kind == "continuous":
+        return dataclasses.replace(column, low=-_FINEST_TIME, high=_DAY, reason=reason)
+    if column.kind == "integer" and _is_grid(seconds, _MINUTE):
+        column = dataclasses.replace(column, kind="rounded", resolution=_MINUTE)
+        reason = "seconds since midnight: all are whole minutes"
+    last = _DAY - column.resolution
+    return dataclasses.replace(column, low=0.0, high=last, reason=reason)
 
 
 def _infer_known(v: np.ndarray, weights: Weights, name: str, source: Source, n: int) -> Column:
