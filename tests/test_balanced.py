@@ -8,19 +8,31 @@ from scipy import stats
 
 import pushforward as pf
 from pushforward.core.errors import OptionError
-from pushforward.tables.balanced import POOL, one_of_each
+from pushforward.tables.balanced import one_of_each
 
 
 def test_each_row_of_the_pool_is_as_likely_to_be_kept(rng):
-    """Counts over 3000 picks of 9 of 9 · 4 rows, some of them equal, are those of even chances."""
-    pool = np.concatenate([rng.normal(size=(24, 2)), np.zeros((12, 2))])
-    picks = np.stack([one_of_each(pool, 9, rng) for _ in range(3000)])
-    assert all(len(set(row)) == 9 for row in picks)
-    counts = np.bincount(picks.ravel(), minlength=36)
+    """Counts over 4000 picks of 7 of 40 rows, some of them equal, are those of even chances."""
+    codes = rng.integers(3, size=(40, 1)).astype(float)
+    values = np.concatenate([rng.normal(size=(28, 2)), np.zeros((12, 2))])
+    picks = np.stack([one_of_each(codes, values, 7, rng) for _ in range(4000)])
+    assert all(len(set(row)) == 7 for row in picks)
     # Kept rows of one pick are fewer alike than independent ones: the test errs on the strict side.
-    assert stats.chisquare(counts).pvalue > 1e-4
-    first = np.bincount(picks[:, 0], minlength=36)  # the first of a pick is any of them
-    assert stats.chisquare(first).pvalue > 1e-4
+    assert stats.chisquare(np.bincount(picks.ravel(), minlength=40)).pvalue > 1e-4
+    assert stats.chisquare(np.bincount(picks[:, 0], minlength=40)).pvalue > 1e-4
+
+
+def test_codes_come_in_their_shares(rng):
+    """A state of share s has ⌊7s⌋ or ⌈7s⌉ of 7 rows; so do rows without values or without codes."""
+    codes = rng.integers(3, size=(60, 1)).astype(float)
+    shares = 7 * np.bincount(codes[:, 0].astype(int)) / 60
+    for values in (rng.normal(size=(60, 2)), np.empty((60, 0))):
+        kept = codes[one_of_each(codes, values, 7, rng), 0].astype(int)
+        counts = np.bincount(kept, minlength=3)
+        assert counts.sum() == 7
+        assert (np.floor(shares) <= counts).all()
+        assert (counts <= np.ceil(shares)).all()
+    assert len(set(one_of_each(np.empty((60, 0)), rng.normal(size=(60, 1)), 7, rng))) == 7
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +69,6 @@ def test_balanced_rows_in_pieces(fitted):
     assert rows.shape == (2500, 3)
     assert np.isfinite(law.log_prob(rows)).all()
     assert len(law.sample(jax.random.key(0), 0, balanced=True)) == 0
-    assert POOL > 1
 
 
 def test_balanced_rows_are_of_the_whole_law(fitted):

@@ -1,5 +1,6 @@
 """Tables as people have them: texts, missing cells, single values, dates; in and out."""
 
+import datetime as dt
 import itertools
 
 import numpy as np
@@ -224,3 +225,41 @@ def test_a_flow_learns_a_mixed_table(rng):
     gap = truth - estimator.score_samples(fresh)
     error = gap.std() / np.sqrt(len(gap))
     assert -3 * error < gap.mean() < 0.1 + 3 * error, gap.mean()
+
+
+@pytest.mark.parametrize("library", ["polars", "pandas", "pyarrow"])
+def test_times_of_day_are_seconds_within_the_day(library, rng):
+    """The same law as that of the seconds with the day's bounds declared; times come back."""
+    seconds = 60 * np.round(rng.normal(540, 200, 300)).clip(0, 1439)
+    times = [dt.time(int(s) // 3600, int(s) // 60 % 60) for s in seconds]
+    x = seconds / 3600 + rng.normal(size=300)
+    frame = pl.DataFrame({"time": [None, *times[1:]], "x": x})
+    if library == "pandas":
+        frame = pd.DataFrame({"time": [None, *times[1:]], "x": x})
+    elif library == "pyarrow":
+        frame = frame.to_arrow()
+    fitted = pf.DensityEstimator("gaussian", random_state=0).fit(frame)
+    numbers = pl.DataFrame({"time": [None, *seconds[1:].tolist()], "x": x})
+    declared = {"time": {"kind": "rounded", "resolution": 60.0, "low": 0.0, "high": 86_340.0}}
+    twin = pf.DensityEstimator("gaussian", schema=declared, random_state=0).fit(numbers)
+    np.testing.assert_array_equal(fitted.score_samples(frame), twin.score_samples(numbers))
+    drawn = fitted.sample(500, random_state=1)
+    cells = pl.from_arrow(drawn) if library == "pyarrow" else drawn
+    found = [cell for cell in cells["time"].to_list() if cell is not None]
+    assert {type(cell) for cell in found} == {dt.time}
+    assert {cell.second for cell in found} == {0}
+    assert np.isfinite(fitted.score_samples(drawn)).all()
+
+
+def test_times_between_seconds(rng):
+    """No grid: anywhere in the day, from its first moment on."""
+    seconds = rng.uniform(0, 86_400, 200)
+    seconds[:2] = 0.0, 86_399.999999
+    microseconds = np.round(1e6 * seconds).astype(int).tolist()
+    times = [(dt.datetime(2000, 1, 1) + dt.timedelta(microseconds=k)).time() for k in microseconds]
+    fitted = pf.DensityEstimator("gaussian", random_state=0).fit(
+        pl.DataFrame({"time": times, "x": seconds + rng.normal(size=200)})
+    )
+    drawn = fitted.sample(300, random_state=0)
+    assert drawn["time"].dtype == pl.Time
+    assert np.isfinite(fitted.score_samples(drawn)).all()

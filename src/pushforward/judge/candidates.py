@@ -40,11 +40,8 @@ _DROPOUT, _DROPOUT_ROWS, _MOST_DROPOUT = 0.2, 15_000, 0.5
 """Dropout at so many rows, and its limit: found on validation rows of tables of 150 to 15,000."""
 
 _CONDITIONAL_HIDDEN, _CONDITIONAL_DROPOUT = (64, 64), 0.1
-"""Flows given a context: nets and dropout."""
-
-_MEMBERS, _MEMBER_ROWS, _CONDITIONAL_MEMBER_ROWS = 5, 400, 20_000
-"""Members of the mixture below so many training rows; of a whole table where there is no hold-out:
-members take the place of the fits that would judge it, and gain about a nat on 150 to 200 rows."""
+_MEMBERS, _MEMBER_ROWS = 5, 20_000
+"""Flows given a context: nets, dropout, and members of the mixture below so many rows."""
 
 _RIDGE = 1e-3
 """Shrinkage of regression slopes, in units of the context's variance."""
@@ -74,15 +71,13 @@ class Candidate:
 def candidates(model: str, n: int, dim: int, context_dim: int = 0) -> tuple[Candidate, ...]:
     """Return the flows to try on n training rows of dim columns, besides the Gaussian.
 
-    Dropout grows as rows get fewer, so that small tables are not learned by heart, and "auto"
-    mixes several flows; a named recipe is one flow, which has latents. Below eight columns a step
-    is cheap, and up to twice as many are taken.
+    Dropout grows as rows get fewer, so that small tables are not learned by heart. Below eight
+    columns a step is cheap, and up to twice as many are taken.
     """
     if model == "gaussian" or n < MIN_FLOW_ROWS:
         return ()
     dropout = min(_MOST_DROPOUT, _DROPOUT * (_DROPOUT_ROWS / n) ** (1 / 3))
     options: dict[str, Any] = {}
-    members = _MEMBERS if model == "auto" and n < _MEMBER_ROWS else 1
     if model == "auto":
         model, options = "nsf", {"coupling": dim >= _WIDE}
     if model in _WIDER:
@@ -92,7 +87,7 @@ def candidates(model: str, n: int, dim: int, context_dim: int = 0) -> tuple[Cand
     if "linear" in options_of(model):
         options["linear"] = dim > 1
     epochs = math.ceil(make_plan(n).max_epochs * min(2.0, max(1.0, 8 / dim) ** 0.5))
-    return (Candidate(model, tuple(options.items()), dropout, 4e-3, epochs, members),)
+    return (Candidate(model, tuple(options.items()), dropout, 4e-3, epochs),)
 
 
 def _conditional(model: str, options: dict[str, Any], n: int, dim: int) -> Candidate:
@@ -103,7 +98,7 @@ def _conditional(model: str, options: dict[str, Any], n: int, dim: int) -> Candi
         model,
         tuple({**options, "hidden": _CONDITIONAL_HIDDEN}.items()),
         _CONDITIONAL_DROPOUT,
-        members=_MEMBERS if n < _CONDITIONAL_MEMBER_ROWS else 1,
+        members=_MEMBERS if n < _MEMBER_ROWS else 1,
     )
 
 

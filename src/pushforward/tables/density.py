@@ -13,18 +13,15 @@ from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence, weakest
 from pushforward.densities.mixed import Mixed
 from pushforward.densities.pushforward import Pushforward
-from pushforward.tables.balanced import POOL, one_of_each
+from pushforward.tables.balanced import one_of_each
 from pushforward.tables.context import ContextColumns, Given
 from pushforward.tables.schema import Schema
 
 BLOCK = 2048
 """Rows per compiled call: shapes never change, memory is bounded, a row's score is its own."""
 
-BALANCED = 1024
-"""Balanced rows that are picked from one pool: memory is bounded."""
-
-_APART = 10.0
-"""What a code's flag counts for beside standardized values where balanced rows are picked."""
+BALANCED, POOL, MOST_DRAWS = 1024, 32_768, 256
+"""Balanced rows at a time, draws that they are picked from, and most of these for one row."""
 
 Values = Float[np.ndarray, "n columns"]
 
@@ -111,8 +108,8 @@ class TableDensity(eqx.Module):
         """Draw full rows: gridded columns on their grid, codes and constants put back.
 
         With `balanced` each row has the law, but together they stand for it more evenly than
-        independent rows do: each is one of a cell of many draws (`one_of_each`, at most
-        `BALANCED` rows at a time). Cost: that of `POOL` draws a row.
+        independent rows do: each is picked from a cell of many draws (`one_of_each`). Cost: that
+        of 32 draws a row, of up to `MOST_DRAWS` where n is small.
 
         Raises
         ------
@@ -142,12 +139,11 @@ class TableDensity(eqx.Module):
         return np.concatenate([np.empty((0, self.dim)), *blocks])[:n]
 
     def _even(self, key: Array, n: int) -> Float[np.ndarray, "n dim"]:
-        """Draw events of which each stands for a cell of equal mass; cells part codes first."""
-        pool = self._events(key, np.empty((POOL * n, 0)))
+        """Draw events that together stand for the law evenly."""
+        pool = self._events(key, np.empty((n * min(POOL // n, MOST_DRAWS), 0)))
         codes, u = np.split(pool, [len(self.schema.coded)], axis=1)
-        wide = np.concatenate([_APART * self.schema.flags(codes), u], 1)
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-        return pool[one_of_each(wide, n, rng)]
+        return pool[one_of_each(codes, u, n, rng)]
 
     def encode(self, context: Given | None, n: int) -> Float[np.ndarray, "n c"]:
         """Return what nets see of n rows' context; no numbers where the law has none.
@@ -199,7 +195,6 @@ class TableDensity(eqx.Module):
             raise OptionError(
                 f"the latent of a {type(self.density).__name__}",
                 "a single flow",
-                "fit with a named model (model='nsf'): 'auto' mixes several where rows are few",
             )
         return self.density
 
