@@ -39,7 +39,9 @@ def main(arguments):
         budget = ["--max-time", str(options.max_time)]
         found["fit_s"] = run("fit", path, "-o", model, *budget)
         found["fit_gib"] = peak()
-        card = json.loads((model / "card.json").read_text()) if (model / "card.json").exists() else {}
+        card = (
+            json.loads((model / "card.json").read_text()) if (model / "card.json").exists() else {}
+        )
         found["holdout_nats"], found["gaussian_nats"] = (
             card.get("holdout_nats"),
             card.get("baselines", {}).get("gaussian"),

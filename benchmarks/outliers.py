@@ -6,7 +6,8 @@ python -m benchmarks outliers --data FOLDER [--sets 40_vowels,...] [--seeds 0-2]
 FOLDER holds adbench_dev. Ranking: learn from the first half of the normal rows in file order,
 score the others and all outliers (Livernoche et al., 2024). False alarms: learn from a random half
 of the normal rows, flag the other half at rates of 1 % and 5 %, against the 99.9 % interval of the
-beta-binomial law that conformal p-values have, at the first seed. Default settings; sets of 1,000 to 60,000 rows.
+beta-binomial law that conformal p-values have, at the first seed. Default settings; sets of 1,000
+to 60,000 rows.
 """
 
 import argparse

@@ -4,6 +4,7 @@ import itertools
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 
 import pushforward as pf
@@ -113,3 +114,31 @@ def test_saved_and_loaded(rng, tmp_path):
     pf.save(model, tmp_path / "m")
     rows = np.asarray(model.sample(jax.random.key(0), 20))
     np.testing.assert_array_equal(pf.load(tmp_path / "m").log_prob(rows), model.log_prob(rows))
+
+
+@pytest.mark.parametrize("sizes", [(3,), (3, 2)])
+def test_counted_masses_of_the_first_code(sizes, rng):
+    """The first code has them, whatever was learned; the others given it stay as they were."""
+    learned = perturbed(
+        CategoricalAutoregressive(sizes, key=jax.random.key(0), hidden=(8,)), rng, 0.5
+    )
+    masses = rng.dirichlet(np.ones(3))
+    counted = learned.counted(masses)
+    codes = np.array(list(itertools.product(*map(range, sizes))), float)
+    before, after = (np.exp(law.log_prob(codes)).reshape(3, -1) for law in (learned, counted))
+    np.testing.assert_allclose(after.sum(1), masses, rtol=1e-5)
+    rest = [p / p.sum(1, keepdims=True) for p in (before, after)]
+    np.testing.assert_allclose(rest[1], rest[0], rtol=1e-5)
+    conditional = CategoricalAutoregressive(sizes, key=jax.random.key(0), context_dim=1)
+    with pytest.raises(OptionError, match="context"):
+        conditional.counted(masses)
+
+
+def test_the_first_column_of_codes_is_counted(rng):
+    """Its shares among all rows but the hold-out, each state half a row more."""
+    group = np.repeat(["a", "b", "c"], [30, 40, 50])
+    table = pd.DataFrame({"group": group, "x": rng.normal(size=120)})
+    fitted = pf.DensityEstimator("nsf", random_state=0, max_epochs=2).fit(table)
+    masses = (np.array([30, 40, 50]) + 0.5) / 121.5
+    law = fitted.model_.density.codes
+    np.testing.assert_allclose(np.exp(law.log_prob(np.arange(3.0)[:, None])), masses, rtol=1e-5)

@@ -263,3 +263,15 @@ def test_times_between_seconds(rng):
     drawn = fitted.sample(300, random_state=0)
     assert drawn["time"].dtype == pl.Time
     assert np.isfinite(fitted.score_samples(drawn)).all()
+
+
+def test_many_rows_are_learned_by_layers_in_a_row(rng, monkeypatch):
+    """The model has no scan (that it is the same map otherwise is a law of every model)."""
+    table = pd.DataFrame({"x": rng.normal(size=300), "group": rng.choice(["a", "b"], 300)})
+    table["y"] = table["x"] ** 2 + 0.1 * rng.normal(size=300)
+    fits = []
+    for many in (100, 100_000):
+        monkeypatch.setattr("pushforward.judge.learning._MANY_ROWS", many)
+        fits.append(pf.DensityEstimator("nsf", random_state=0, max_epochs=2).fit(table))
+    scans = [str(f.model_.density).count("Scan(") for f in fits]
+    assert scans == [0, 1]

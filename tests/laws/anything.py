@@ -6,8 +6,9 @@ import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from laws.inputs import hard_points, learned, numbers, numbers_of, points, unrolled
+from laws.inputs import hard_points, learned, numbers, numbers_of, points
 from pushforward.core import Buffer, Density, combine, partition
+from pushforward.transforms.compose import unstacked
 
 
 def rows_are_separate(case, thing, rng):
@@ -73,7 +74,7 @@ def compiled_is_eager(case, thing, rng):
 def scan_is_chain(case, thing, rng):
     """A scan over layers = the chain of them (float64)."""
     x, context = points(case, rng, 4)
-    chained = unrolled(thing)
+    chained = unstacked(thing)
     assert jax.tree.structure(chained) != jax.tree.structure(thing)
     for a, b in zip(numbers(thing, x, context), numbers(chained, x, context), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10)

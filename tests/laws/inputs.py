@@ -88,15 +88,6 @@ def learned(loss, params, optimizer, steps):
     return jax.lax.fori_loop(0, steps, step, (params, optimizer.init(params)))[0]
 
 
-def unrolled(thing):
-    """Return the case with each scan over layers as a chain of them."""
-
-    def scans(node):
-        return isinstance(node, Scan)
-
-    return jax.tree.map(lambda node: node.unstack() if scans(node) else node, thing, is_leaf=scans)
-
-
 def layers(transform):
     """Return the layers that a transform is composed of, latent to data."""
     if isinstance(transform, Scan):

@@ -122,7 +122,9 @@ def sample(
         print_json({"output": output, "rows": rows, "seed": seed}, output)
 
 
-def _draws(estimator: "DensityEstimator", n: int, seed: int, balanced: bool) -> "Iterator[pa.Table]":
+def _draws(
+    estimator: "DensityEstimator", n: int, seed: int, balanced: bool
+) -> "Iterator[pa.Table]":
     """Draw a table in pieces."""
     import jax
 

@@ -77,9 +77,19 @@ class CategoricalAutoregressive(Density):
             (np.array(m) > 0).all() for m in masses
         ):
             raise OptionError(f"masses of {[len(m) for m in masses]}", f"positive, of {sizes}")
-        logits = np.log(np.concatenate(masses))  # clipped: a mass below e^−20 is no start
-        raw = MAX_LOGIT * np.arctanh(np.maximum(logits, -20.0) / MAX_LOGIT)
-        self.bias = jnp.asarray(raw, jnp.result_type(float))
+        self.bias = jnp.asarray(_raw_logits(np.concatenate(masses)), jnp.result_type(float))
+
+    def counted(self, masses: Float[np.ndarray, " states"]) -> "CategoricalAutoregressive":
+        """Return the law with these masses of its first code, which nothing comes before.
+
+        They are a law of their own, best counted: learning them by steps only adds noise.
+        """
+        if self.context_dim:
+            raise OptionError("counted masses of a law with a context", "no context")
+        first = slice(self.sizes[0])
+        bias = self.bias.at[first].set(_raw_logits(masses))
+        weights = self.weights.at[first].set(0.0)
+        return eqx.tree_at(lambda law: (law.bias, law.weights), self, (bias, weights))
 
     @property
     def dim(self) -> int:
@@ -148,3 +158,8 @@ class CategoricalAutoregressive(Density):
     def _values(self) -> np.ndarray:
         """Return which value of its code each flag stands for."""
         return np.arange(self.n_flags) - self._offsets[self._owners]
+
+
+def _raw_logits(masses: Float[np.ndarray, " flags"]) -> Float[np.ndarray, " flags"]:
+    """Return what `bounded` makes the logarithms of masses, which it clips at e^−20."""
+    return MAX_LOGIT * np.arctanh(np.maximum(np.log(masses), -20.0) / MAX_LOGIT)

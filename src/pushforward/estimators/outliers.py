@@ -23,15 +23,16 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
 
     A flow and kernels learn the law of the rows seen through Gaussian noise, at levels from 5 % of
     a column's sd (fine structure) to 320 % (overall shape). A row is odd if it is improbable at
-    these levels by either law. Rows kept apart calibrate: a share `false_alarm_rate` of regular rows is
-    flagged, whatever the share of odd ones. Likelihood misleads where odd rows are more regular
-    than regular ones (statistic="typicality" looks at both sides), and where the table is not what
-    makes a row odd: see docs/outliers.md.
+    these levels by either law. Rows kept apart calibrate: a share `false_alarm_rate` of regular
+    rows is flagged, whatever the share of odd ones. Likelihood misleads where odd rows are more
+    regular than regular ones (statistic="typicality" looks at both sides), and where the table is
+    not what makes a row odd: see docs/outliers.md.
 
     Parameters
     ----------
     false_alarm_rate : share of regular rows that may be flagged; 1 % needs 99 calibrating rows.
-    statistic : "blended" (all levels, both laws), "log_density" (the finest), "typicality", "latent_radius".
+    statistic : "blended" (all levels, both laws), "log_density" (the finest), "typicality",
+        "latent_radius".
     trim : share of the training rows that is taken for odd and left out of a second fit, and of
         its threshold: that share of the training rows is then flagged too.
     schema : as in `DensityEstimator`.

@@ -20,7 +20,7 @@ from pushforward.tables.context import ContextColumns
 from pushforward.tables.density import in_blocks
 
 LEVELS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
-"""Sd of the noise, in sd of the columns, each twice the one before: from fine structure to shape."""
+"""Sd of the noise, in sd of the columns, each twice the one before: fine structure to shape."""
 
 MAX_COMPONENTS = 64
 """Principal components that the flow sees; what is left of a row is a Gaussian of one variance."""

@@ -1,7 +1,6 @@
 """The law of known rows seen through Gaussian noise: a Gaussian kernel on each."""
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float

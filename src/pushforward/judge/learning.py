@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pushforward.densities.mixed import Mixed
 from pushforward.densities.mixture import Mixture
 from pushforward.fitting.gradient import fit
 from pushforward.fitting.noise import TrainingNoise
@@ -20,7 +21,10 @@ from pushforward.tables.context import ContextColumns, fit_context
 from pushforward.tables.density import TableDensity, event_rows
 from pushforward.tables.inference import infer_schema
 from pushforward.tables.schema import Schema
-from pushforward.transforms.compose import Frozen
+from pushforward.transforms.compose import Frozen, unstacked
+
+_MANY_ROWS = 100_000
+"""Training rows from which on layers are compiled one by one: it pays for its seconds."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +90,8 @@ def learn_flow(
     train, held = task.rows[split.train], task.rows[split.validation]
     rows, events = _training_rows(task, columns, train)
     start = flow(candidate, rows, columns.transform, net_key)
+    if len(train) >= _MANY_ROWS:
+        start = unstacked(start)
     name = f"{candidate.name}-{member}.safetensors"
     checkpoint = settings.checkpoint and settings.checkpoint / name
     refit = epochs is not None
@@ -110,7 +116,12 @@ def learn_flow(
     )
     if fitted.stopped_by == "interrupt":
         raise KeyboardInterrupt
-    return TableDensity(schema, fitted.model, settings.nodes, columns.given), fitted
+    density = fitted.model
+    if isinstance(density, Mixed) and not has_context:
+        seen = task.rows[np.sort(np.concatenate([split.train, split.validation]))]
+        masses = _training_rows(task, columns, seen)[0].masses()
+        density = dataclasses.replace(density, codes=density.codes.counted(masses[0]))
+    return TableDensity(schema, density, settings.nodes, columns.given), fitted
 
 
 def joined(models: list[TableDensity]) -> TableDensity:

@@ -61,9 +61,10 @@ class OutlierModel(eqx.Module):
         """Return how odd rows look, the mean over members; larger is odder.
 
         "log_density": −log p at the finest level. "typicality": |log p − its mean|, which also
-        finds rows that are too regular. "latent_radius": the length of the latent. "blended": (mean − log p)/sd, at each level by the law that finds the row odder,
-        the mean over levels. Means and sd are over rows that the laws have not learned from; log p
-        is the flow's where nothing else is said.
+        finds rows that are too regular. "latent_radius": the length of the latent. "blended":
+        (mean − log p)/sd, at each level by the law that finds the row odder, the mean over levels.
+        Means and sd are over rows that the laws have not learned from; log p is the flow's where
+        nothing else is said.
 
         Source nalisnick2019typicality
         """
