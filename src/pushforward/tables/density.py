@@ -1,6 +1,9 @@
 """A density over a table's own columns, in its own units."""
 
+import os
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import equinox as eqx
 import jax
@@ -17,8 +20,11 @@ from pushforward.tables.balanced import one_of_each
 from pushforward.tables.context import ContextColumns, Given
 from pushforward.tables.schema import Schema
 
-BLOCK = 2048
+BLOCK = 512
 """Rows per compiled call: shapes never change, memory is bounded, a row's score is its own."""
+
+_CALLS = 1 + (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
+"""Calls at a time: one leaves cores idle between its matrix products."""
 
 BALANCED, POOL, MOST_DRAWS = 1024, 32_768, 256
 """Balanced rows at a time, draws that they are picked from, and most of these for one row."""
@@ -243,14 +249,21 @@ def in_blocks(
     """
     dtype = jnp.result_type(float)
     parts = [rows] if context is None or not context.shape[1] else [rows, context]
-    out = []
-    for first in range(0, max(len(rows), 1), BLOCK):
+
+    def call(first: int) -> np.ndarray:
         blocks = [part[first : first + BLOCK] for part in parts]
         padded = [np.zeros((BLOCK, part.shape[1])) for part in parts]
         for block, whole in zip(blocks, padded, strict=True):
             whole[: len(block)] = block
-        result = function(model, *(jnp.asarray(whole, dtype) for whole in padded))
-        out.append(np.asarray(result, np.float64)[: len(blocks[0])])
+        with jax.enable_x64(dtype == jnp.float64):  # a setting of each thread
+            result = function(model, *(jnp.asarray(whole, dtype) for whole in padded))
+        return np.asarray(result, np.float64)[: len(blocks[0])]
+
+    first, *others = range(0, max(len(rows), 1), BLOCK)
+    out = [call(first)]  # compiles, once
+    if others:
+        with ThreadPoolExecutor(_CALLS) as pool:
+            out.extend(pool.map(call, others))
     return np.concatenate(out)
 
 

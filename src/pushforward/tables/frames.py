@@ -2,11 +2,14 @@
 
 import dataclasses
 import datetime
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import scipy.sparse
 from jaxtyping import Float
 
@@ -186,7 +189,8 @@ def _column(series: nw.Series, name: str, known: Column | None) -> tuple[np.ndar
                 f"column {name!r}, row {row}: {cell!r}",
                 f"numbers, as in the table the model was fitted on ({known.kind})",
             )
-        return _coded(series.to_list(), str(dtype), _categories(series, known, name))
+        found = _categories(series, known, name)
+        return _places(series, found), Source(str(dtype), categories=found)
     if dtype == nw.Boolean:
         return _floats(series), Source(str(dtype), is_boolean=True)
     if dtype == nw.Date or dtype == nw.Datetime:
@@ -254,16 +258,35 @@ def _categories(series: nw.Series, known: Column | None, name: str) -> tuple[str
         return tuple(map(str, dtype.categories))
     if dtype == nw.Categorical and series.implementation.is_pandas():
         return tuple(map(str, series.to_native().cat.categories))
-    texts = [cell for cell in series.to_list() if isinstance(cell, str)]
-    return tuple(sorted(set(texts))) if dtype == nw.Categorical else _listed(texts, name)
+    counted = pc.value_counts(_arrow_texts(series).drop_null())
+    counts = {cell["values"].as_py(): cell["counts"].as_py() for cell in counted}
+    return tuple(sorted(counts)) if dtype == nw.Categorical else _listed(counts, name)
 
 
-def _listed(texts: list[str], name: str) -> tuple[str, ...]:
+def _arrow_texts(series: nw.Series) -> pa.Array:
+    return series.cast(nw.String()).to_arrow().cast(pa.large_string())
+
+
+def _places(series: nw.Series, categories: tuple[str, ...]) -> np.ndarray:
+    """Return each text's place among the categories; −1 for another, NaN where there is none."""
+    if series.dtype == nw.Categorical and series.implementation.is_pandas():
+        own = series.to_native().cat  # its categories may be numbers
+        place = {text: float(i) for i, text in enumerate(categories)}
+        places = np.array([*(place.get(str(c), -1.0) for c in own.categories), np.nan])
+        return places[own.codes.to_numpy()]
+    texts = _arrow_texts(series)
+    place = pc.index_in(texts, value_set=pa.array(categories, pa.large_string()))
+    found = np.asarray(pc.fill_null(place, -1), np.float64)
+    return np.where(np.asarray(texts.is_null()), np.nan, found)
+
+
+def _listed(counts: Mapping[str, int], name: str) -> tuple[str, ...]:
     """Return the different texts in order; refuse a column of numbers with a few texts in it."""
-    numbers = {text: _is_number(text) for text in set(texts)}
-    share = sum(numbers[text] for text in texts) / max(len(texts), 1)
+    numbers = {text: _is_number(text) for text in counts}
+    total = max(sum(counts.values()), 1)
+    share = sum(count for text, count in counts.items() if numbers[text]) / total
     if _STRAY < share < 1:
-        first = next(text for text in texts if not numbers[text])
+        first = next(text for text in counts if not numbers[text])
         raise DataError(
             f"column {name!r}: {first!r} among numbers ({1 - share:.2%} of its cells are texts)",
             "numbers, or texts, in the whole column",
@@ -284,7 +307,7 @@ def _objects(cells: list[Any], name: str, known: Column | None) -> tuple[np.ndar
     """Read a column of Python objects: all texts, all true or false, or all numbers."""
     there = [cell for cell in cells if not _is_missing(cell)]
     if there and all(isinstance(cell, str) for cell in there):
-        found = _listed(there, name) if known is None else known.categories
+        found = _listed(Counter(there), name) if known is None else known.categories
         return _coded(cells, "String", found)
     if there and all(isinstance(cell, bool | np.bool_) for cell in there):
         values = [np.nan if _is_missing(cell) else float(cell) for cell in cells]
