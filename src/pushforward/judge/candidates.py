@@ -43,6 +43,9 @@ _CONDITIONAL_HIDDEN, _CONDITIONAL_DROPOUT = (64, 64), 0.1
 _MEMBERS, _MEMBER_ROWS = 5, 20_000
 """Flows given a context: nets, dropout, and members of the mixture below so many rows."""
 
+_START_ROWS = 50_000
+"""Rows at most that tell a flow's start, its regression and its whitening: the rest is learned."""
+
 _RIDGE = 1e-3
 """Shrinkage of regression slopes, in units of the context's variance."""
 
@@ -120,6 +123,10 @@ class TrainingRows:
     u: Float[np.ndarray, "n v"]
     weights: Float[np.ndarray, " n"]
     context: Float[np.ndarray, "n k"]
+
+    def __getitem__(self, places: np.ndarray) -> "TrainingRows":
+        parts = (self.codes, self.u, self.weights, self.context)
+        return TrainingRows(self.schema, *(part[places] for part in parts))
 
     def masses(self) -> list[np.ndarray]:
         """Return per coded column the share of each state, each counted half a time more."""
@@ -244,6 +251,8 @@ def _values(
             "'auto', or a recipe that builds a flow of the real space with a likelihood",
             "fit it by pf.fit on an array that lives where the recipe does",
         )
+    if len(rows.u) > _START_ROWS:
+        rows = rows[np.random.default_rng(0).choice(len(rows.u), _START_ROWS, replace=False)]
     normal = np.asarray(_normal_scores(columns, jnp.asarray(rows.u.T, float)), np.float64).T
     partial = rows.schema.is_partial
     given = np.concatenate([rows.schema.flags(rows.codes), rows.context], 1)

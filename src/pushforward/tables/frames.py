@@ -3,13 +3,11 @@
 import dataclasses
 import datetime
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import narwhals as nw
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import scipy.sparse
 from jaxtyping import Float
 
@@ -17,13 +15,18 @@ from pushforward.core.errors import CellTypeError, DataError
 from pushforward.tables.column import Column
 from pushforward.tables.schema import Schema
 from pushforward.tables.sources import Source
+from pushforward.tables.texts import (
+    categories_of,
+    coded,
+    is_missing,
+    is_number,
+    listed,
+    places_of,
+)
 
 _MAX_DECIMALS = 6
 
 _MAX_WHOLE = 2**53
-
-_STRAY = 0.5
-"""A column of texts most of which are numbers holds stray cells, not categories."""
 
 _MAX_INTEGER = 2**62
 """Sampled whole numbers beyond this stay floating: int64 has no room."""
@@ -181,16 +184,16 @@ def _column(series: nw.Series, name: str, known: Column | None) -> tuple[np.ndar
     """Return a series' cells as float64, and what they come from."""
     dtype = series.dtype
     if known is not None and known.categories and dtype.is_numeric():
-        return _coded([_as_text(cell) for cell in series.to_list()], "String", known.categories)
+        return coded([_as_text(cell) for cell in series.to_list()], "String", known.categories)
     if dtype == nw.String or dtype == nw.Categorical or dtype == nw.Enum:
         if known is not None and not known.categories and not series.is_null().all():
-            row, cell = next((i, v) for i, v in enumerate(series.to_list()) if not _is_missing(v))
+            row, cell = next((i, v) for i, v in enumerate(series.to_list()) if not is_missing(v))
             raise DataError(
                 f"column {name!r}, row {row}: {cell!r}",
                 f"numbers, as in the table the model was fitted on ({known.kind})",
             )
-        found = _categories(series, known, name)
-        return _places(series, found), Source(str(dtype), categories=found)
+        found = categories_of(series, known, name)
+        return places_of(series, found), Source(str(dtype), categories=found)
     if dtype == nw.Boolean:
         return _floats(series), Source(str(dtype), is_boolean=True)
     if dtype == nw.Date or dtype == nw.Datetime:
@@ -214,7 +217,7 @@ def _column(series: nw.Series, name: str, known: Column | None) -> tuple[np.ndar
 
 def _as_text(number: Any) -> str | None:
     """Return a number as the text that it would be among texts."""
-    if _is_missing(number):
+    if is_missing(number):
         return None
     return str(int(number)) if number == int(number) else str(number)
 
@@ -237,7 +240,7 @@ def _clock(cells: Sequence[Any]) -> np.ndarray:
     """Return times of day as seconds since midnight."""
     seconds = [
         np.nan
-        if _is_missing(cell)
+        if is_missing(cell)
         else 3600.0 * cell.hour + 60 * cell.minute + cell.second + cell.microsecond / 1e6
         for cell in cells
     ]
@@ -250,78 +253,25 @@ def _clock_time(seconds: float) -> datetime.time:
     return datetime.time(minutes // 60, minutes % 60, rest // 1_000_000, rest % 1_000_000)
 
 
-def _categories(series: nw.Series, known: Column | None, name: str) -> tuple[str, ...]:
-    if known is not None:
-        return known.categories
-    dtype = series.dtype
-    if isinstance(dtype, nw.Enum):
-        return tuple(map(str, dtype.categories))
-    if dtype == nw.Categorical and series.implementation.is_pandas():
-        return tuple(map(str, series.to_native().cat.categories))
-    counted = pc.value_counts(_arrow_texts(series).drop_null())
-    counts = {cell["values"].as_py(): cell["counts"].as_py() for cell in counted}
-    return tuple(sorted(counts)) if dtype == nw.Categorical else _listed(counts, name)
-
-
-def _arrow_texts(series: nw.Series) -> pa.Array:
-    return series.cast(nw.String()).to_arrow().cast(pa.large_string())
-
-
-def _places(series: nw.Series, categories: tuple[str, ...]) -> np.ndarray:
-    """Return each text's place among the categories; −1 for another, NaN where there is none."""
-    if series.dtype == nw.Categorical and series.implementation.is_pandas():
-        own = series.to_native().cat  # its categories may be numbers
-        place = {text: float(i) for i, text in enumerate(categories)}
-        places = np.array([*(place.get(str(c), -1.0) for c in own.categories), np.nan])
-        return places[own.codes.to_numpy()]
-    texts = _arrow_texts(series)
-    place = pc.index_in(texts, value_set=pa.array(categories, pa.large_string()))
-    found = np.asarray(pc.fill_null(place, -1), np.float64)
-    return np.where(np.asarray(texts.is_null()), np.nan, found)
-
-
-def _listed(counts: Mapping[str, int], name: str) -> tuple[str, ...]:
-    """Return the different texts in order; refuse a column of numbers with a few texts in it."""
-    numbers = {text: _is_number(text) for text in counts}
-    total = max(sum(counts.values()), 1)
-    share = sum(count for text, count in counts.items() if numbers[text]) / total
-    if _STRAY < share < 1:
-        first = next(text for text in counts if not numbers[text])
-        raise DataError(
-            f"column {name!r}: {first!r} among numbers ({1 - share:.2%} of its cells are texts)",
-            "numbers, or texts, in the whole column",
-            "correct these cells or leave them empty, or drop the column (--drop)",
-        )
-    return tuple(sorted(numbers))
-
-
-def _coded(
-    cells: Sequence[Any], dtype: str, categories: tuple[str, ...]
-) -> tuple[np.ndarray, Source]:
-    place = {text: float(i) for i, text in enumerate(categories)}
-    codes = [np.nan if _is_missing(cell) else place.get(str(cell), -1.0) for cell in cells]
-    return np.array(codes, float), Source(dtype, categories=categories)
-
-
 def _objects(cells: list[Any], name: str, known: Column | None) -> tuple[np.ndarray, Source]:
     """Read a column of Python objects: all texts, all true or false, or all numbers."""
-    there = [cell for cell in cells if not _is_missing(cell)]
+    there = [cell for cell in cells if not is_missing(cell)]
     if there and all(isinstance(cell, str) for cell in there):
-        found = _listed(Counter(there), name) if known is None else known.categories
-        return _coded(cells, "String", found)
+        found = listed(Counter(there), name) if known is None else known.categories
+        return coded(cells, "String", found)
     if there and all(isinstance(cell, bool | np.bool_) for cell in there):
-        values = [np.nan if _is_missing(cell) else float(cell) for cell in cells]
+        values = [np.nan if is_missing(cell) else float(cell) for cell in cells]
         return np.array(values), Source("Boolean", is_boolean=True)
     if there and all(isinstance(cell, datetime.time) for cell in there):
         return _clock(cells), Source("Time")
     for row, cell in enumerate(cells):
-        if not _is_missing(cell) and not _is_number(cell):
+        if not is_missing(cell) and not is_number(cell):
             given = f"column {name!r}, row {row}: {cell!r} among other kinds of values"
             fix = "turn the column into one kind first, or drop it (--drop)"
             if isinstance(cell, str):
                 raise DataError(given, "numbers, or texts, in the whole column", fix)
             raise CellTypeError(given, "argument must be a string or a real number", fix)
-    values = np.array([np.nan if _is_missing(cell) else float(cell) for cell in cells])
+    values = np.array([np.nan if is_missing(cell) else float(cell) for cell in cells])
     return values, Source("Object")
 
 
@@ -369,21 +319,6 @@ def _check_whole(values: np.ndarray, place: str) -> None:
             "whole numbers that float64 tells apart",
             "drop the column if it is a key, or subtract an offset first",
         )
-
-
-def _is_missing(cell: Any) -> bool:
-    """Tell whether a cell is None, NaN, or pandas' NA, which equals nothing and is no truth."""
-    if isinstance(cell, float | np.floating):
-        return bool(np.isnan(cell))
-    return cell is None or type(cell).__name__ == "NAType"
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True
 
 
 def exact_decimals(values: np.ndarray) -> np.ndarray:
