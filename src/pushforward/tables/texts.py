@@ -30,7 +30,7 @@ def categories_of(series: nw.Series, known: Column | None, name: str) -> tuple[s
     return tuple(sorted(counts)) if dtype == nw.Categorical else listed(counts, name)
 
 
-def _arrow_texts(series: nw.Series) -> pa.Array:
+def _arrow_texts(series: nw.Series) -> pa.Array | pa.ChunkedArray:
     return series.cast(nw.String()).to_arrow().cast(pa.large_string())
 
 
