@@ -177,6 +177,8 @@ def test_recorded_values_have_cells(rng):
     own = univariate.mass(estimator.model_, grid, rows)
     assert own.sum() == pytest.approx(1, abs=0.01)
     assert np.diff(estimator.cdf(rows, grid)) == pytest.approx(own[1:], abs=1e-5)
+    assert np.exp(estimator.log_prob(rows, grid)) == pytest.approx(own, abs=1e-5)
+    assert str(estimator.model_.evidence) == "exact"
 
 
 def test_levels_have_masses(rng):

@@ -14,7 +14,7 @@ from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
 from pushforward.core.numerics import bounded
 from pushforward.core.types import Context, DLogp, Features, Key
-from pushforward.nets.mlp import Trunk, allowed, unit_degrees
+from pushforward.nets.mlp import Trunk, allowed, product, unit_degrees
 
 MAX_LOGIT = 30.0
 """Largest |logit|: e^−60 of another, and sums of e^logit stay within float32."""
@@ -135,9 +135,9 @@ class CategoricalAutoregressive(Density):
     def _logits(self, flags: Features, context: Context) -> Features:
         """Return all codes' logits `(n_flags, *n)`; a code's depend on earlier codes' flags."""
         degrees = unit_degrees(self.trunk.degrees or (), self.trunk.hidden[-1])
-        weights = self.weights * allowed(np.arange(self.dim), degrees)[self._owners]
-        hidden = self.trunk(flags, context)
-        return bounded(align(self.bias, flags.ndim) + jnp.tensordot(weights, hidden, 1), MAX_LOGIT)
+        mask = allowed(np.arange(self.dim), degrees)[self._owners]
+        said = product(self.weights, self.trunk(flags, context), mask)
+        return bounded(align(self.bias, flags.ndim) + said, MAX_LOGIT)
 
     def _summed(self, values: Features) -> Features:
         """Return the sums over each code's flags: `(dim, *n)`."""

@@ -16,8 +16,8 @@ from pushforward.fitting.gradient import fit
 from pushforward.fitting.noise import thin
 from pushforward.judge.kernels import Kernels, fit_kernels
 from pushforward.models.registry import build
+from pushforward.tables.blocks import in_blocks
 from pushforward.tables.context import ContextColumns
-from pushforward.tables.density import in_blocks
 
 LEVELS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 """Sd of the noise, in sd of the columns, each twice the one before: fine structure to shape."""

@@ -12,7 +12,8 @@ from scipy.special import logsumexp
 
 from pushforward.core.bases import Density
 from pushforward.core.errors import DataError
-from pushforward.tables.density import TableDensity, event_rows, in_blocks
+from pushforward.tables.blocks import in_blocks
+from pushforward.tables.density import TableDensity, event_rows
 
 CANDIDATES = 256
 """Candidates a row."""

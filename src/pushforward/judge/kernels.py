@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pushforward.core.numerics import LOG_2PI
-from pushforward.tables.density import in_blocks
+from pushforward.tables.blocks import in_blocks
 
 MAX_KERNELS = 8000
 """Rows that carry a kernel at most: a score visits them all."""

@@ -18,7 +18,8 @@ from pushforward.densities.mixture import Mixture
 from pushforward.densities.pushforward import Pushforward
 from pushforward.fitting.pareto import pareto_smoothed
 from pushforward.judge.rows import TableRows
-from pushforward.tables.density import TableDensity, event_rows, in_blocks
+from pushforward.tables.blocks import in_blocks
+from pushforward.tables.density import TableDensity, event_rows
 
 ROWS = 2_000
 """Rows that are sent there and back; those of the determinant are `_DETERMINANTS`."""

@@ -17,6 +17,10 @@ from pushforward.core.parameters import Buffer
 from pushforward.core.types import Context, Features
 from pushforward.nets.activations import activation
 
+_STRIPES = 4
+_STRIPED = 2048
+"""Entries of a mask from which a product is taken in stripes."""
+
 
 class Trunk(eqx.Module):
     r"""Compute hidden units: h₁ = a(W₁ x + C c + b₁), h_{l+1} = a(W h_l + b) (+ h_l if residual).
@@ -94,11 +98,11 @@ class Trunk(eqx.Module):
     def layers(self, x: Features, context: Context = None) -> list[Features]:
         """Return the hidden units of every layer."""
         act = activation(self.activation)
-        first, weights = self.masked()
-        before = jnp.tensordot(first, x, 1) + self.before_context(context, x.ndim)
+        masks = self._masks()
+        before = product(self.first, x, masks[0]) + self.before_context(context, x.ndim)
         outputs = [self._gated(act(before + align(self.biases[0], x.ndim)), 0)]
-        for weight, bias in zip(weights, self.biases[1:], strict=True):
-            before = jnp.tensordot(weight, outputs[-1], 1) + align(bias, x.ndim)
+        for weight, mask, bias in zip(self.weights, masks[1:], self.biases[1:], strict=True):
+            before = product(weight, outputs[-1], mask) + align(bias, x.ndim)
             layer = len(outputs)
             after = self._gated(act(before), layer)
             outputs.append(after + outputs[-1] if self.skips(layer) else after)
@@ -124,11 +128,39 @@ class Trunk(eqx.Module):
 
     def masked(self) -> tuple[Array, tuple[Array, ...]]:
         """Return the weight matrices with forbidden connections at zero."""
+        first, *masks = self._masks()
+        weights = [_silenced(w, m) for w, m in zip(self.weights, masks, strict=True)]
+        return _silenced(self.first, first), tuple(weights)
+
+    def _masks(self) -> list[np.ndarray] | list[None]:
+        """Return each weight matrix's mask, None for a dense net."""
         if self.degrees is None:
-            return self.first, self.weights
-        masks = _masks(self.owners, self.hidden, self.degrees, self.parents)
-        masked = [w * m for w, m in zip((self.first, *self.weights), masks, strict=True)]
-        return masked[0], tuple(masked[1:])
+            return [None] * len(self.hidden)
+        return _masks(self.owners, self.hidden, self.degrees, self.parents)
+
+
+def product(
+    weight: Float[Array, "*leaf rows width"], units: Features, mask: np.ndarray | None = None
+) -> Array:
+    """Return weight · units, without the connections that `mask` (rows, width) forbids.
+
+    A large masked product is taken in stripes of rows, each of the columns up to the last one
+    that the stripe uses: units are in ascending order of degree, so that half the work goes.
+    """
+    if mask is None or mask.size < _STRIPED:
+        return jnp.tensordot(_silenced(weight, mask), units, 1)
+    parts, axis = [], weight.ndim - 2
+    for rows in np.array_split(np.arange(mask.shape[0]), _STRIPES):
+        here = slice(rows[0], rows[-1] + 1)
+        used = np.flatnonzero(mask[here].any(0))
+        end = used[-1] + 1 if used.size else 0
+        part = weight[..., here, :end] * mask[here, :end]
+        parts.append(jnp.tensordot(part, units[:end], 1))
+    return jnp.concatenate(parts, axis)
+
+
+def _silenced(weight: Array, mask: np.ndarray | None) -> Array:
+    return weight if mask is None else weight * mask
 
 
 def unit_degrees(degrees: tuple[int, ...], width: int) -> np.ndarray:

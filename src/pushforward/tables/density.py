@@ -1,10 +1,5 @@
 """A density over a table's own columns, in its own units."""
 
-import os
-import sys
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -17,14 +12,11 @@ from pushforward.core.evidence import Evidence, weakest
 from pushforward.densities.mixed import Mixed
 from pushforward.densities.pushforward import Pushforward
 from pushforward.tables.balanced import one_of_each
+from pushforward.tables.blocks import BLOCK, block_by_block, in_blocks, in_parts
+from pushforward.tables.cells import Cell, has_known_cells, log_cell_mean
+from pushforward.tables.columns import inside_edges
 from pushforward.tables.context import ContextColumns, Given
 from pushforward.tables.schema import Schema
-
-BLOCK = 512
-"""Rows per compiled call: shapes never change, memory is bounded, a row's score is its own."""
-
-_CALLS = 1 + (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
-"""Calls at a time: one leaves cores idle between its matrix products."""
 
 BALANCED, POOL, MOST_DRAWS = 1024, 32_768, 256
 """Balanced rows at a time, draws that they are picked from, and most of these for one row."""
@@ -38,8 +30,9 @@ class TableDensity(eqx.Module):
     log p(v) = log p_u(u) − Σ log scale,   u = (v − centre)/scale.
 
     Where columns are recorded on a grid, the log of the mean density over the recorded cell
-    C(v) = v ± resolution/2, by a fixed quadrature:  log (1/K) Σ_k p(v + δ_k). K = 1 is the
-    midpoint, v itself.
+    C(v) = v ± resolution/2: exact where only one column has a density, by its distribution
+    function (`tables.cells`); elsewhere by a fixed quadrature,  log (1/K) Σ_k p(v + δ_k). K = 1
+    is the midpoint, v itself.
 
     Parameters
     ----------
@@ -79,8 +72,8 @@ class TableDensity(eqx.Module):
 
     @property
     def evidence(self) -> Evidence:
-        gridded = Evidence.NUMERICAL if self.schema.is_discretized else Evidence.EXACT
-        return weakest(gridded, self.density.evidence)
+        by_nodes = self.schema.is_discretized and self._cell() is None
+        return weakest(Evidence.NUMERICAL if by_nodes else Evidence.EXACT, self.density.evidence)
 
     def log_prob(self, values: Values, context: Given | None = None) -> Float[np.ndarray, " n"]:
         """Return log p of full rows in nats; −inf where a row breaks `Schema.keep_rules`.
@@ -90,19 +83,44 @@ class TableDensity(eqx.Module):
         DataError : a value is off its column's grid (named by column and row).
         """
         self.schema.check_cells(values)
+        numbers, cell = self.encode(context, len(values)), self._cell()
+
+        def of(part: slice) -> np.ndarray:
+            return self._log_prob(values[part], numbers[part], cell)
+
+        return in_parts(of, len(values))
+
+    def _log_prob(self, values: Values, numbers: np.ndarray, cell: Cell | None) -> np.ndarray:
         u = self.schema.standardize(values)
-        events, numbers = event_rows(self.schema, values, u), self.encode(context, len(u))
-        offsets = self._offsets()
-        total = np.full(len(u), -np.inf)
+        events = event_rows(self.schema, values, u)
+        context = [numbers] if numbers.shape[1] else []
+        if cell is not None:
+            total = block_by_block(log_cell_mean, (self.density, cell), events, *context)
+        else:
+            total = self._node_mean(events, context)
+        out = total - self.schema.log_scale(u)
+        out[~self.schema.keep_rules(values)] = -np.inf
+        return out
+
+    def _node_mean(self, events: np.ndarray, context: list[np.ndarray]) -> np.ndarray:
+        """Return the log of the mean density over the nodes."""
+        total, offsets = np.full(len(events), -np.inf), self._offsets()
         for offset in offsets:
             moved = events.copy()
             moved[:, len(self.schema.coded) :] += offset
-            scores = in_blocks(_log_prob, self.density, moved, numbers)
+            scores = block_by_block(_log_prob, self.density, moved, *context)
             with np.errstate(invalid="ignore"):  # what is NaN stays NaN
                 total = np.logaddexp(total, scores)
-        out = total - np.log(len(offsets)) - self.schema.log_scale(u)
-        out[~self.schema.keep_rules(values)] = -np.inf
-        return out
+        return total - np.log(len(offsets))
+
+    def _cell(self) -> Cell | None:
+        """Return the cell of the only value, where values are recorded and its law is known."""
+        widths = self.schema.cells()
+        if len(widths) != 1 or not widths[0] or not has_known_cells(self.density):
+            return None
+        low, high = inside_edges(self.schema)
+        ends = (widths / 2, low, high)
+        return Cell(*(jnp.asarray(end[0], float) for end in ends))
 
     def log_scale(self, values: Values) -> Float[np.ndarray, " n"]:
         """Return what log p gains in standard units: Σ log scale over the values of each row."""
@@ -235,36 +253,6 @@ def _golden(dim: int) -> float:
     for _ in range(60):
         value = (1 + value) ** (1 / (dim + 1))
     return value
-
-
-def in_blocks(
-    function: Callable[..., Array],
-    model: object,
-    rows: np.ndarray,
-    context: np.ndarray | None = None,
-) -> np.ndarray:
-    """Apply a compiled `function(model, rows, context)` to padded blocks of rows; float64 out.
-
-    A context of no columns is none.
-    """
-    dtype = jnp.result_type(float)
-    parts = [rows] if context is None or not context.shape[1] else [rows, context]
-
-    def call(first: int) -> np.ndarray:
-        blocks = [part[first : first + BLOCK] for part in parts]
-        padded = [np.zeros((BLOCK, part.shape[1])) for part in parts]
-        for block, whole in zip(blocks, padded, strict=True):
-            whole[: len(block)] = block
-        with jax.enable_x64(dtype == jnp.float64):  # a setting of each thread
-            result = function(model, *(jnp.asarray(whole, dtype) for whole in padded))
-        return np.asarray(result, np.float64)[: len(blocks[0])]
-
-    first, *others = range(0, max(len(rows), 1), BLOCK)
-    out = [call(first)]  # compiles, once
-    if others:
-        with ThreadPoolExecutor(_CALLS) as pool:
-            out.extend(pool.map(call, others))
-    return np.concatenate(out)
 
 
 @eqx.filter_jit

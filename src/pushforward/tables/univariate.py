@@ -13,10 +13,12 @@ from pushforward.densities.mixed import Mixed
 from pushforward.densities.mixture import Mixture
 from pushforward.densities.pushforward import Pushforward
 from pushforward.densities.standard import StandardNormal
+from pushforward.tables.blocks import in_blocks
+from pushforward.tables.cells import has_known_law
 from pushforward.tables.column import Column
 from pushforward.tables.columns import inside_edges
 from pushforward.tables.context import Given
-from pushforward.tables.density import TableDensity, in_blocks
+from pushforward.tables.density import TableDensity
 
 MEAN_NODES = 256
 """Quantiles whose mean is the mean: an error of 1e-3 sd for a normal law."""
@@ -54,16 +56,7 @@ def the_column(model: TableDensity) -> Column:
 
 def is_exact(model: TableDensity) -> bool:
     """Tell whether the law's distribution function is known: that of flows of a normal."""
-    density = model.density
-    for member in density.components if isinstance(density, Mixture) else (density,):
-        law = member.values if isinstance(member, Mixed) else member
-        if not (law is None or (isinstance(law, Pushforward) and _is_normal(law.density))):
-            return False
-    return True
-
-
-def _is_normal(density: Density) -> bool:
-    return isinstance(density, StandardNormal)
+    return has_known_law(model.density)
 
 
 def distribution(model: TableDensity, values: Rows, context: Given | None = None) -> Rows:
@@ -293,7 +286,7 @@ def _value_law(
         flags = member.codes.flags(codes)
         given = flags if given is None else jnp.concatenate([flags, given])
         law = member.values
-    if not isinstance(law, Pushforward) or not _is_normal(law.density):
+    if not isinstance(law, Pushforward) or not isinstance(law.density, StandardNormal):
         raise OptionError(
             f"the distribution function of a {type(law).__name__}",
             "a flow of one column on a standard normal",

@@ -15,6 +15,7 @@ from pushforward.core.border import align
 from pushforward.core.errors import OptionError
 from pushforward.core.parameters import combine, partition
 from pushforward.core.types import Features
+from pushforward.nets.mlp import product
 from pushforward.transforms.compose import needs_positives
 
 SPACES = ("real", "circle", "closed_interval")
@@ -61,16 +62,20 @@ class Heads(eqx.Module):
 
         `mask` (dim, width) silences connections.
         """
-        weights = self.weights if mask is None else tuple(w * mask for w in self.weights)
-        return fill(self.template, weights, hidden)
+        return fill(self.template, self.weights, hidden, mask)
 
 
-def fill(template: PyTree, weights: tuple[Array, ...], hidden: Features) -> PyTree:
+def fill(
+    template: PyTree,
+    weights: tuple[Array, ...],
+    hidden: Features,
+    mask: np.ndarray | None = None,
+) -> PyTree:
     """Add W h to each trainable leaf of a template that has a feature axis."""
     params, rest = partition(template)
     leaves, structure = jax.tree.flatten(params)
     filled = [
-        align(leaf, leaf.ndim + hidden.ndim - 1) + jnp.tensordot(weight, hidden, 1)
+        align(leaf, leaf.ndim + hidden.ndim - 1) + product(weight, hidden, mask)
         for leaf, weight in zip(leaves, weights, strict=True)
     ]
     return combine(jax.tree.unflatten(structure, filled), rest)
