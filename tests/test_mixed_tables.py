@@ -229,7 +229,7 @@ def test_a_flow_learns_a_mixed_table(rng):
 
 @pytest.mark.parametrize("library", ["polars", "pandas", "pyarrow"])
 def test_times_of_day_are_seconds_within_the_day(library, rng):
-    """The same law as that of the seconds with the day's bounds declared; times come back."""
+    """The same law as that of the seconds with the day declared as a circle; times come back."""
     seconds = 60 * np.round(rng.normal(540, 200, 300)).clip(0, 1439)
     times = [dt.time(int(s) // 3600, int(s) // 60 % 60) for s in seconds]
     x = seconds / 3600 + rng.normal(size=300)
@@ -240,7 +240,7 @@ def test_times_of_day_are_seconds_within_the_day(library, rng):
         frame = frame.to_arrow()
     fitted = pf.DensityEstimator("gaussian", random_state=0).fit(frame)
     numbers = pl.DataFrame({"time": [None, *seconds[1:].tolist()], "x": x})
-    declared = {"time": {"kind": "rounded", "resolution": 60.0, "low": 0.0, "high": 86_340.0}}
+    declared = {"time": {"kind": "rounded", "resolution": 60.0, "period": 86_400.0}}
     twin = pf.DensityEstimator("gaussian", schema=declared, random_state=0).fit(numbers)
     np.testing.assert_array_equal(fitted.score_samples(frame), twin.score_samples(numbers))
     drawn = fitted.sample(500, random_state=1)

@@ -68,11 +68,12 @@ def compare(
     from pushforward.judge.settings import Settings
     from pushforward.tables import from_frame, infer_schema, read_table
     from pushforward.tables.dependence import set_aside_dependent
+    from pushforward.tables.frames import split_dates
 
     data, row_weights = chosen_columns(read_table(table), columns, drop, weights)
-    frame = from_frame(data)
-    own = checked_weights(row_weights, len(frame.values))
     declared = declared_columns(schema)
+    frame = split_dates(from_frame(data), declared or ())
+    own = checked_weights(row_weights, len(frame.values))
     kinds = infer_schema(frame.values, frame.names or (), own, frame.sources, declared)
     kinds = set_aside_dependent(kinds, frame.values[own > 0], tuple(declared or ()))
     wanted = tuple(name.strip() for name in models.split(",") if name.strip()) or LADDER

@@ -155,7 +155,7 @@ def report(
     check_output(output, overwrite)
     estimator = load(model_dir)
     given = estimator.model_.given
-    names = (*(given.schema.names if given else ()), *estimator.schema_.names)
+    names = (*(given.schema.table_names if given else ()), *estimator.schema_.table_names)
     data = read_table(table, columns=names)
     found = findings(estimator, data, seed=seed)
     write_page(found, output, overwrite=overwrite)

@@ -151,7 +151,7 @@ def _given(
     from pushforward.tables.frames import to_frame
     from pushforward.tables.reading import ROWS
 
-    first, names = 0, estimator.given_.names
+    first, names = 0, estimator.given_.table_names
     for piece in stream_table(table, columns=names, rows=max(1, ROWS // n)):
         key = jax.random.fold_in(jax.random.key(seed), first)
         with _counted_from(first), jax.enable_x64(estimator.float64):
@@ -179,7 +179,7 @@ def _completed(
     for piece in stream_table(table, rows=max(1, ROWS // n)):
         (known,) = known_columns(piece, estimator)
         if not known.column_names:
-            wanted = f"some of {', '.join(estimator.schema_.names)}"
+            wanted = f"some of {', '.join(estimator.schema_.table_names)}"
             raise typer.BadParameter(f"--given {table} has none of the columns; it needs {wanted}")
         with _counted_from(first):
             drawn = estimator.sample(n, seed + first, given=known)
@@ -254,14 +254,14 @@ def predict(
         if not _is_conditional(estimator):
             raise typer.BadParameter(f"{model_dir} was fitted without --target")
         rows = 0
-        for piece in stream_table(table, columns=estimator.given_.names):
+        for piece in stream_table(table, columns=estimator.given_.table_names):
             with _counted_from(rows), jax.enable_x64(estimator.float64):
                 context = from_frame(piece, estimator.given_).values
                 key, law = jax.random.key(0), estimator.model_
                 means = means_of(law, key, context)
                 levels = quantiles_of(law, key, context, np.array(wanted)) if wanted else means
             found = means_table(means, estimator.schema_, "pyarrow")
-            for j, name in enumerate(estimator.schema_.names):
+            for j, name in enumerate(estimator.schema_.table_names):
                 for k, q in enumerate(wanted):
                     found = found.append_column(f"{name}_q{q:g}", [levels[:, j, k]])
             position = np.arange(rows, rows + piece.num_rows)
@@ -361,9 +361,9 @@ def known_columns(
     others, where names decide.
     """
     if not _is_conditional(estimator):
-        names = estimator.schema_.names
+        names = estimator.schema_.table_names
         return (piece.select([name for name in piece.column_names if name in names]),)
-    groups = (estimator.model_.given.schema.names, estimator.schema_.names)  # type: ignore[union-attr]
+    groups = (estimator.model_.given.schema.table_names, estimator.schema_.table_names)  # type: ignore[union-attr]
     return tuple(
         piece.select([name for name in group if name in piece.column_names]) for group in groups
     )

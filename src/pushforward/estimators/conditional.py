@@ -28,7 +28,7 @@ from pushforward.judge.validation import Check, validate
 from pushforward.store import save
 from pushforward.tables import univariate
 from pushforward.tables.dependence import set_aside_dependent
-from pushforward.tables.frames import Frame, from_frame, means_table, to_frame
+from pushforward.tables.frames import Frame, from_frame, means_table, split_dates, to_frame
 from pushforward.tables.inference import infer_schema
 
 
@@ -99,7 +99,8 @@ class ConditionalDensityEstimator(BaseEstimator):
                 f"{type(self).__name__} requires y to be passed, but the target y is None",
                 "the target, a column or a table with as many rows as X",
             )
-        frame, target = from_frame(X), from_frame(_as_table(y))
+        declared = dict(self.schema or {})
+        frame, target = split_dates(from_frame(X), declared), from_frame(_as_table(y))
         n = len(frame.values)
         if len(target.values) != n:
             raise DataError(f"{n} rows of x and {len(target.values)} of y", "as many of both")
@@ -107,7 +108,6 @@ class ConditionalDensityEstimator(BaseEstimator):
         x_names, y_names = _names(frame, "x"), _names(target, "y")
         check_missing(self.missing, frame.values, x_names)
         refuse_missing(target.values, y_names, "a target in every row")
-        declared = dict(self.schema or {})
         unknown = set(declared) - {*x_names, *y_names}
         if unknown:
             raise OptionError(f"declared columns {sorted(unknown)}", f"among {x_names + y_names}")
@@ -144,9 +144,9 @@ class ConditionalDensityEstimator(BaseEstimator):
         self.calibration_weights_ = fitted.calibration_weights
         self.backend_ = target.backend
         self.is_flat_ = _is_flat(y)
-        self.n_features_in_ = len(x_names)
+        self.n_features_in_ = len(given.table_names)
         if frame.names is not None:
-            self.feature_names_in_ = np.array(frame.names, object)
+            self.feature_names_in_ = np.array(frame.table_names, object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         return self

@@ -28,7 +28,7 @@ from pushforward.judge.settings import Settings
 from pushforward.judge.validation import Check, validate
 from pushforward.store import save
 from pushforward.tables.dependence import set_aside_dependent
-from pushforward.tables.frames import Frame, from_frame, matrix_to_frame, to_frame
+from pushforward.tables.frames import Frame, from_frame, matrix_to_frame, split_dates, to_frame
 from pushforward.tables.inference import infer_schema
 from pushforward.tables.schema import Schema
 
@@ -40,8 +40,8 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
     ----------
     model : "auto" (the Gaussian and a spline flow sized by the table, chosen on validation
         rows), or a recipe's name (`pf.models.names()`).
-    schema : dict column → {"kind", "resolution", "low", "high", "atoms"} to override what is
-        inferred, or a whole `Schema`.
+    schema : dict column → {"kind", "resolution", "low", "high", "atoms", "period"} to override
+        what is inferred, or a whole `Schema`.
     missing : "model" (whether a cell is missing is part of the law) or "reject".
     validation : share of rows that choose epoch and model.
     holdout : share of rows that only report and calibrate p-values; small tables are
@@ -110,7 +110,9 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         Rows of one group (a label per row) stay together when rows are set apart for choosing
         and reporting.
         """
-        frame = from_frame(X, self.schema if isinstance(self.schema, Schema) else None)
+        whole = isinstance(self.schema, Schema)
+        frame = from_frame(X, self.schema if whole else None)
+        frame = frame if whole else split_dates(frame, self.schema or ())
         weights = checked_weights(sample_weight, len(frame.values))
         names = frame.names or tuple(f"x{i}" for i in range(frame.values.shape[1]))
         check_missing(self.missing, frame.values, names)
@@ -139,10 +141,10 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         self.calibration_ = fitted.calibration
         self.calibration_weights_ = fitted.calibration_weights
         self.backend_ = frame.backend
-        self.n_features_in_ = len(names)
+        self.n_features_in_ = len(self.schema_.table_names)
         self.n_iter_ = fitted.card["epochs"]
         if frame.names is not None:
-            self.feature_names_in_ = np.array(frame.names, object)
+            self.feature_names_in_ = np.array(frame.table_names, object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         return self

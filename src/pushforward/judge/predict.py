@@ -6,6 +6,7 @@ from jaxtyping import Array, Float
 
 from pushforward.core.errors import OptionError
 from pushforward.tables import univariate
+from pushforward.tables.column import Column
 from pushforward.tables.density import TableDensity
 
 DRAWS = 1000
@@ -33,7 +34,8 @@ def draws(
 def means(model: TableDensity, key: Array, context: Given) -> Float[np.ndarray, "rows columns"]:
     """Return each column's mean, and the likeliest category of a column of texts.
 
-    One column of numbers: by quantiles (`univariate.mean`); else of `DRAWS` draws a row.
+    One column of numbers: by quantiles (`univariate.mean`); else of `DRAWS` draws a row. On a
+    circle the direction of the mean of points.
     """
     if is_univariate(model):
         return univariate.mean(model, len(context), context)[:, None]
@@ -41,7 +43,7 @@ def means(model: TableDensity, key: Array, context: Given) -> Float[np.ndarray, 
     found = [
         _commonest(drawn[:, :, j], len(column.categories))
         if column.categories
-        else _mean_there(drawn[:, :, j])
+        else _mean_of(column, drawn[:, :, j])
         for j, column in enumerate(model.schema.columns)
     ]
     return np.stack(found, 1)
@@ -106,13 +108,21 @@ def _ranked(
 def is_univariate(model: TableDensity) -> bool:
     """Tell whether the law is that of one column of numbers, and its distribution is known."""
     first, *others = model.schema.columns
-    plain = not (others or first.categories or first.missing)
+    plain = not (others or first.categories or first.missing or first.circle)
     return plain and univariate.is_exact(model)
 
 
 def _commonest(codes: Float[np.ndarray, "rows draws"], size: int) -> Float[np.ndarray, " rows"]:
     counts = np.stack([(codes == k).sum(1) for k in range(size)], 1)
     return counts.argmax(1).astype(float)
+
+
+def _mean_of(column: Column, cells: Float[np.ndarray, "rows draws"]) -> Float[np.ndarray, " rows"]:
+    if not column.circle:
+        return _mean_there(cells)
+    turn = 2 * np.pi / column.circle[1]
+    middle = np.arctan2(_mean_there(np.sin(turn * cells)), _mean_there(np.cos(turn * cells)))
+    return column.rolled(middle / turn)
 
 
 def _mean_there(cells: Float[np.ndarray, "rows draws"]) -> Float[np.ndarray, " rows"]:

@@ -109,7 +109,7 @@ def _read(
         return None, values, *estimator.scores_and_p_values(table)
     given = estimator.model_.given.schema
     frame = nw.from_native(table, eager_only=True)
-    parts = [frame.select(list(part.names)).to_native() for part in (given, schema)]
+    parts = [frame.select(list(part.table_names)).to_native() for part in (given, schema)]
     context, values = (
         from_frame(part, columns).values
         for part, columns in zip(parts, (given, schema), strict=True)

@@ -30,7 +30,10 @@ class Column:
     kind : "continuous", "integer", "rounded" (these have a density), "categorical", "ordinal",
         "boolean", "one-hot" (these have probabilities), "constant" or "dependent".
     resolution : width of the cell that a recorded value stands for; 0 for continuous.
-    low, high : declared bounds in the table's units, or none. Never learned from the data.
+    low, high : declared bounds in the table's units, or none. Never learned from the data. Of a
+        circle, where it is cut.
+    circle : of a column on a circle (times of day, angles) the least value that its cells are
+        recorded as, and the period; otherwise empty.
     centre, scale : u = (value − centre)/scale is what models see, computed in float64.
     constant : the value of a constant column; none where every cell is missing.
     categories : of a categorical column; its values are places in this list, −1 any other.
@@ -39,6 +42,7 @@ class Column:
     recipe, intercept : of a dependent column: intercept + Σ coefficient × column.
     group : of a one-hot group of columns of zeros and a single one, their names: the first column
         stands for it, its code is the place of the one; the others depend on that.
+    part_of : of a date's week, weekday or time of day: the column that is made of these.
     missing : whether cells may be missing, NaN.
     dtype : type of the column in the table's library, in its words.
     reason : why this kind.
@@ -58,6 +62,8 @@ class Column:
     recipe: tuple[tuple[str, float], ...] = ()
     intercept: float = 0.0
     group: tuple[str, ...] = ()
+    circle: tuple[float, ...] = ()
+    part_of: str = ""
     missing: bool = False
     dtype: str = ""
     reason: str = ""
@@ -129,6 +135,20 @@ class Column:
         first = [np.nan] if self.is_valued else []
         last = [np.nan] if self.missing else []
         return np.concatenate([first, self.atoms, places, last])[codes.astype(int)]
+
+    def unrolled(self, values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+        """Return a circle's values as those of the line from its cut on; others as they are."""
+        if not self.circle or self.low is None:
+            return values
+        first = self.low - self.resolution / 2
+        return first + np.mod(values - first, self.circle[1])
+
+    def rolled(self, values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+        """Return `unrolled` values as they are recorded."""
+        if not self.circle:
+            return values
+        start, period = self.circle
+        return start + np.mod(values - start, period)
 
     @property
     def edges(self) -> tuple[float, float]:

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pushforward.core.errors import DataError, ShapeError
-from pushforward.tables.column import Column
+from pushforward.tables.column import SET_ASIDE, Column
 from pushforward.tables.schema import Schema
 
 MAX_CONTEXT = 10.0
@@ -29,8 +29,9 @@ class ContextColumns:
 
     A number becomes (w − mean)/sd, and 0 where it is missing: with w = arcsinh((v − centre)/scale)
     and within ±`MAX_CONTEXT`; or, where columns are not warped, with w = (v − centre)/scale and
-    logarithmic beyond ±`STRAIGHT`. A flag each says whether the cell is one of the column's
-    categories, is one of its single values (where there are more than two), or is missing.
+    logarithmic beyond ±`STRAIGHT`. A number on a circle becomes √2 cos and √2 sin. A flag each
+    says whether the cell is one of the column's categories, is one of its single values (where
+    there are more than two), or is missing.
 
     Parameters
     ----------
@@ -55,7 +56,9 @@ class ContextColumns:
     @property
     def dim(self) -> int:
         """Return how many numbers a row becomes."""
-        return sum(_is_number(c) + len(self._flagged(c)) for c in self.schema.columns)
+        return sum(
+            _is_number(c) + bool(c.circle) + len(self._flagged(c)) for c in self.schema.columns
+        )
 
     def encode(self, values: Values, strict: bool = True) -> Float[np.ndarray, "n c"]:
         """Return the numbers of rows; what was never seen has no flag where that is allowed.
@@ -72,7 +75,11 @@ class ContextColumns:
             cells = values[:, i]
             if strict:
                 _check(column, cells)
-            if _is_number(column):
+            if column.circle:
+                turns = 2 * np.pi * cells / column.circle[1]
+                both = (np.sqrt(2) * np.cos(turns), np.sqrt(2) * np.sin(turns))
+                found.extend(np.nan_to_num(part, nan=0.0) for part in both)
+            elif _is_number(column):
                 number = (_scaled(column, cells, self.warped) - mean) / sd
                 number = (
                     np.clip(number, -MAX_CONTEXT, MAX_CONTEXT) if self.warped else _bent(number)
@@ -84,7 +91,7 @@ class ContextColumns:
 
     def _flagged(self, column: Column) -> tuple[int, ...]:
         """Return the codes that have a flag: all but that of a value, and of two numbers."""
-        if column.kind == "constant":
+        if column.kind in SET_ASIDE:
             return ()
         first, singles = int(column.is_valued), len(column.atoms)
         if not self.single_values or (not column.is_valued and singles == 2):
@@ -117,7 +124,7 @@ def fit_context(
 
 
 def _is_number(column: Column) -> bool:
-    return column.kind not in ("categorical", "constant")
+    return column.kind not in ("categorical", *SET_ASIDE)
 
 
 def _moments(number: np.ndarray, weights: np.ndarray) -> tuple[float, float]:

@@ -39,11 +39,11 @@ def set_aside_dependent(schema: Schema, values: Values, declared: tuple[str, ...
     Parameters
     ----------
     values : the rows, NaN where a cell is missing: such columns stay as they are.
-    declared : names of columns that stay as they are.
+    declared : names of columns that stay as they are, like dates and their parts.
     """
     columns = list(schema.columns)
     free = ~np.isnan(values).any(0)
-    free &= np.array([column.name not in declared for column in columns])
+    free &= np.array([c.name not in declared and not (c.part_of or c.recipe) for c in columns])
     for group in _one_hot_groups(columns, values, free):
         names = tuple(columns[i].name for i in group)
         for k, i in enumerate(group):

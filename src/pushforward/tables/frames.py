@@ -3,7 +3,7 @@
 import dataclasses
 import datetime
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
 
 import narwhals as nw
@@ -23,6 +23,7 @@ from pushforward.tables.texts import (
     listed,
     places_of,
 )
+from pushforward.tables.times import days_or_seconds, parts_of, since_midnight, time_of_day
 
 _MAX_DECIMALS = 6
 
@@ -38,7 +39,7 @@ class Frame:
 
     Parameters
     ----------
-    values : the cells.
+    values : the cells; after the table's columns, parts of its dates.
     names : the columns' names; none for a plain array.
     backend : its library's name; none for a plain array.
     sources : what kind of column each comes from.
@@ -49,6 +50,14 @@ class Frame:
     backend: Any
     sources: tuple[Source, ...]
 
+    @property
+    def table_names(self) -> tuple[str, ...] | None:
+        """Return the names of the table's own columns; none for a plain array."""
+        if self.names is None:
+            return None
+        own = zip(self.names, self.sources, strict=True)
+        return tuple(name for name, source in own if not source.part_of)
+
 
 def from_frame(table: Any, schema: Schema | None = None) -> Frame:
     """Read a frame or array as float64; refuse infinities and other types by place.
@@ -56,8 +65,9 @@ def from_frame(table: Any, schema: Schema | None = None) -> Frame:
     Parameters
     ----------
     table : pandas, polars or Arrow frame, or an array.
-    schema : columns whose lists of texts are to be used; others are −1. Found by name, or by
-        place in a plain array; without, each column's own texts are listed in order.
+    schema : columns whose lists of texts are to be used, others are −1; and whose dates are
+        split if they were. Found by name, or by place in a plain array; without, each column's
+        own texts are listed in order, and dates are whole.
 
     Raises
     ------
@@ -86,19 +96,59 @@ def from_frame(table: Any, schema: Schema | None = None) -> Frame:
         )
     _check_finite(values, names)
     backend = nw.get_native_namespace(table).__name__ if names else None
-    return Frame(values, names, backend, tuple(source for _, source in found))
+    read = Frame(values, names, backend, tuple(source for _, source in found))
+    if schema is None or len(schema.table_names) == len(schema.columns):
+        return read
+    own = schema.table_names if names is None else names
+    split = {column.part_of for column in schema.columns}
+    return _with_parts(read, [j for j, name in enumerate(own[: values.shape[1]]) if name in split])
+
+
+def split_dates(frame: Frame, whole: Collection[str] = ()) -> Frame:
+    """Return a frame with the parts of its dates after the columns, but of those in `whole`.
+
+    Dates of which some are missing stay whole.
+    """
+    names = frame.names or ()
+    dates = [
+        j
+        for j, (name, source) in enumerate(zip(names, frame.sources, strict=False))
+        if source.dtype in ("Date", "Datetime")
+        and name not in whole
+        and not np.isnan(frame.values[:, j]).any()
+    ]
+    return _with_parts(frame, dates)
+
+
+def _with_parts(frame: Frame, dates: list[int]) -> Frame:
+    values, names = [frame.values], list(frame.names or ())
+    sources = list(frame.sources)
+    for j in dates:
+        name = names[j] if names else ""
+        dtype = sources[j].dtype
+        sources[j], parts = parts_of(name, frame.values[:, j], dtype)
+        if {part for part, _, _ in parts} & set(names):
+            raise DataError(
+                f"columns {name!r} and {parts[0][0]!r}, which is a name for a part of the other",
+                "another name for one of them",
+            )
+        for part, cells, source in parts:
+            names.append(part)
+            values.append(cells[:, None])
+            sources.append(source)
+    names = tuple(names) if frame.names else None
+    return Frame(np.concatenate(values, 1), names, frame.backend, tuple(sources))
 
 
 def to_frame(values: Float[np.ndarray, "n columns"], schema: Schema, backend: Any) -> Any:
     """Return rows as a frame of that library (or a plain array), each column as it came in."""
+    own = schema.columns[: len(schema.table_names)]
     if backend is None:
-        if not any(column.categories for column in schema.columns):
-            return values
-        columns = [_texts(values[:, i], column) for i, column in enumerate(schema.columns)]
+        if not any(column.categories for column in own):
+            return values[:, : len(own)]
+        columns = [_texts(values[:, i], column) for i, column in enumerate(own)]
         return np.stack([np.asarray(column, object) for column in columns], 1)
-    first, *others = [
-        _series(values[:, i], column, backend) for i, column in enumerate(schema.columns)
-    ]
+    first, *others = [_series(values[:, i], column, backend) for i, column in enumerate(own)]
     return first.to_frame().with_columns(*others).to_native()
 
 
@@ -138,7 +188,7 @@ def _series(values: np.ndarray, column: Column, backend: Any) -> nw.Series:
         cells = [None if gone else time for gone, time in zip(lost, times.tolist(), strict=True)]
     elif column.dtype == "Time":
         dtype = nw.Time() if backend != "pandas" else nw.Object()
-        cells = [None if gone else _clock_time(v) for gone, v in zip(lost, values, strict=True)]
+        cells = [None if gone else time_of_day(v) for gone, v in zip(lost, values, strict=True)]
     elif column.dtype == "Boolean":
         dtype = nw.Boolean()
         cells = [None if gone else v != 0 for gone, v in zip(lost, values, strict=True)]
@@ -197,9 +247,9 @@ def _column(series: nw.Series, name: str, known: Column | None) -> tuple[np.ndar
     if dtype == nw.Boolean:
         return _floats(series), Source(str(dtype), is_boolean=True)
     if dtype == nw.Date or dtype == nw.Datetime:
-        return _times(series), Source(str(dtype).split("(")[0])
+        return days_or_seconds(series), Source(str(dtype).split("(")[0])
     if dtype == nw.Time:
-        return _clock(series.to_list()), Source("Time")
+        return since_midnight(series.to_list()), Source("Time")
     if dtype.is_numeric() or series.is_null().all():
         values = series.to_numpy()
         _check_whole(values, f"column {name!r}")
@@ -228,31 +278,6 @@ def _floats(series: nw.Series) -> np.ndarray:
     return np.where(missing, np.nan, values)
 
 
-def _times(series: nw.Series) -> np.ndarray:
-    """Return days (dates) or seconds since 1970."""
-    missing = series.is_null().to_numpy()
-    times = series.to_numpy().astype("datetime64[us]").astype(np.int64)
-    per = 86_400e6 if series.dtype == nw.Date else 1e6
-    return np.where(missing, np.nan, times / per)
-
-
-def _clock(cells: Sequence[Any]) -> np.ndarray:
-    """Return times of day as seconds since midnight."""
-    seconds = [
-        np.nan
-        if is_missing(cell)
-        else 3600.0 * cell.hour + 60 * cell.minute + cell.second + cell.microsecond / 1e6
-        for cell in cells
-    ]
-    return np.array(seconds, float)
-
-
-def _clock_time(seconds: float) -> datetime.time:
-    steps = min(max(round(seconds * 1e6), 0), 86_400_000_000 - 1)
-    minutes, rest = divmod(steps, 60_000_000)
-    return datetime.time(minutes // 60, minutes % 60, rest // 1_000_000, rest % 1_000_000)
-
-
 def _objects(cells: list[Any], name: str, known: Column | None) -> tuple[np.ndarray, Source]:
     """Read a column of Python objects: all texts, all true or false, or all numbers."""
     there = [cell for cell in cells if not is_missing(cell)]
@@ -263,7 +288,7 @@ def _objects(cells: list[Any], name: str, known: Column | None) -> tuple[np.ndar
         values = [np.nan if is_missing(cell) else float(cell) for cell in cells]
         return np.array(values), Source("Boolean", is_boolean=True)
     if there and all(isinstance(cell, datetime.time) for cell in there):
-        return _clock(cells), Source("Time")
+        return since_midnight(cells), Source("Time")
     for row, cell in enumerate(cells):
         if not is_missing(cell) and not is_number(cell):
             given = f"column {name!r}, row {row}: {cell!r} among other kinds of values"

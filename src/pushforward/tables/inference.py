@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Float
 
 from pushforward.core.errors import DataError, OptionError
+from pushforward.tables.circle import angle_on_circle, on_circle, time_on_circle
 from pushforward.tables.column import FAR, VALUED, Column
-from pushforward.tables.schema import Schema, on_grid
+from pushforward.tables.schema import Schema, is_grid
 from pushforward.tables.sources import Source
 
 _GRIDS = (0.5, 0.25, 0.1, 0.05, 0.01, 0.001, 1e-4, 1e-5, 1e-6)
@@ -45,9 +46,6 @@ _MAX_CATEGORIES = 1000
 _BULK = 0.99
 """Share of the values that must lie within those steps: a stray 1e30 does not hide a grid."""
 
-_DAY, _MINUTE, _FINEST_TIME = 86_400.0, 60.0, 1e-6
-"""Seconds of a day, of a minute, and the finest that times of day are told to."""
-
 Values = Float[np.ndarray, "n columns"]
 Weights = Float[np.ndarray, " n"]
 
@@ -68,7 +66,8 @@ def infer_schema(
     weights : weights of the rows; one of weight zero says nothing.
     sources : what kind of column each comes from; plain numbers by default.
     declared : a schema whose kinds, resolutions and bounds are taken as they are; or a dict
-        column → {"kind", "resolution", "low", "high", "atoms"} that overrides what is found.
+        column → {"kind", "resolution", "low", "high", "atoms", "period"} that overrides what is
+        found; a period says that the values lie on a circle.
 
     Raises
     ------
@@ -116,30 +115,33 @@ def _check_table(values: Values, names: tuple[str, ...]) -> None:
 
 
 def _infer(v: np.ndarray, weights: Weights, name: str, source: Source) -> Column:
+    if source.recipe:
+        parts = ", ".join(part for part, _ in source.recipe)
+        return Column(
+            name,
+            "dependent",
+            resolution=1.0 if source.dtype == "Date" else 0.0,
+            scale=float(v.std()) or 1.0,
+            recipe=source.recipe,
+            intercept=source.intercept,
+            dtype=source.dtype,
+            reason=f"dates: what has a law is {parts}",
+        )
     missing = np.isnan(v)
     column = _infer_known(v[~missing], weights[~missing], name, source, len(v))
-    if source.dtype == "Time" and column.is_valued:
-        column = _within_the_day(column, v[~missing])
+    column = dataclasses.replace(column, dtype=source.dtype, part_of=source.part_of)
+    if column.is_valued and source.dtype == "Time":
+        column = time_on_circle(column, v[~missing])
+    elif column.is_valued:
+        column = angle_on_circle(column, v[~missing])
     if not missing.any():
-        return dataclasses.replace(column, dtype=source.dtype)
+        return column
     reason = f"{column.reason}; {missing.mean():.1%} missing"
     if column.kind == "constant" and column.constant is not None:
         kind = "categorical" if column.categories else "ordinal"
         atoms = () if column.categories else (column.constant,)
         column = dataclasses.replace(column, kind=kind, atoms=atoms, constant=None)
-    return dataclasses.replace(column, missing=True, dtype=source.dtype, reason=reason)
-
-
-def _within_the_day(column: Column, seconds: np.ndarray) -> Column:
-    """Return the column of seconds since midnight with the day's bounds, in minutes where it is."""
-    reason = f"seconds since midnight: {column.reason}"
-    if column.kind == "continuous":
-        return dataclasses.replace(column, low=-_FINEST_TIME, high=_DAY, reason=reason)
-    if column.kind == "integer" and _is_grid(seconds, _MINUTE):
-        column = dataclasses.replace(column, kind="rounded", resolution=_MINUTE)
-        reason = "seconds since midnight: all are whole minutes"
-    last = _DAY - column.resolution
-    return dataclasses.replace(column, low=0.0, high=last, reason=reason)
+    return dataclasses.replace(column, missing=True, reason=reason)
 
 
 def _infer_known(v: np.ndarray, weights: Weights, name: str, source: Source, n: int) -> Column:
@@ -219,25 +221,20 @@ def _infer_values(v: np.ndarray, weights: Weights, name: str) -> Column:
         return Column(name, "constant", constant=float(v[0]), reason="one value only")
     spread = _robust_scale(v, weights)
     bulk = float(_quantile(np.abs(v), weights, _BULK))
-    if bulk < _MAX_STEPS and _is_grid(v, 1.0):
+    if bulk < _MAX_STEPS and is_grid(v, 1.0):
         if spread * _NEGLIGIBLE < 1:
             return Column(name, "integer", 1.0, reason="all values are whole numbers")
         return Column(name, "continuous", reason="whole numbers on a wide range")
     for grid in _GRIDS:
         if bulk / grid > _MAX_STEPS or grid < spread * _NEGLIGIBLE:
             break
-        if _is_grid(v, grid):
+        if is_grid(v, grid):
             return Column(name, "rounded", grid, reason=f"all values are multiples of {grid:g}")
     return Column(name, "continuous", reason="no grid of 1e-6 or coarser holds all values")
 
 
-def _is_grid(v: np.ndarray, grid: float) -> bool:
-    """Tell whether all values are multiples, and not all of them the same one (tiny values)."""
-    return bool(on_grid(v, grid).all() and np.ptp(np.round(v / grid)) > 0)
-
-
 def _override(column: Column, given: Any, v: np.ndarray) -> Column:
-    allowed = {"kind", "resolution", "low", "high", "atoms"}
+    allowed = {"kind", "resolution", "low", "high", "atoms", "period"}
     if not isinstance(given, Mapping):
         raise OptionError(
             f"column {column.name!r} declared as {given!r}", f"entries {', '.join(sorted(allowed))}"
@@ -247,7 +244,7 @@ def _override(column: Column, given: Any, v: np.ndarray) -> Column:
         raise OptionError(f"declared entries {sorted(set(given) - allowed)}", f"{sorted(allowed)}")
     if not given:
         return column
-    for entry in ("resolution", "low", "high"):
+    for entry in ("resolution", "low", "high", "period"):
         if not isinstance(given.get(entry), Real | None):
             raise OptionError(f"column {column.name!r}: {entry} {given[entry]!r}", "a number")
     kind = given.get("kind", column.kind)
@@ -274,7 +271,17 @@ def _override(column: Column, given: Any, v: np.ndarray) -> Column:
         given = {"resolution": 1.0, **given}
     elif "resolution" in given:
         given = {"kind": "rounded" if given["resolution"] else "continuous", **given}
-    return dataclasses.replace(column, **given, reason=reason)
+    period = given.pop("period", None)
+    if period is None:
+        return dataclasses.replace(column, **given, reason=reason)
+    if not period > 0 or {"low", "high"} & set(given):
+        raise OptionError(
+            f"column {column.name!r}: period {period:g}", "a positive one, without low and high"
+        )
+    there = v[~np.isnan(v)]
+    start = 0.0 if there.min() >= 0 else -period / 2
+    column = dataclasses.replace(column, **given, low=None, high=None)
+    return on_circle(column, there, (start, float(period)), "a circle, as declared by the user")
 
 
 def _listed_atoms(column: Column, given: dict[str, Any]) -> tuple[float, ...]:
@@ -291,7 +298,7 @@ def _listed_atoms(column: Column, given: dict[str, Any]) -> tuple[float, ...]:
 def _scaled(column: Column, v: np.ndarray, weights: Weights) -> Column:
     """Set centre and scale: at the nearer bound if there is one, else robustly in the middle."""
     there = ~np.isnan(v) & ~np.isin(v, column.atoms)
-    v, weights = v[there], weights[there]
+    v, weights = column.unrolled(v[there]), weights[there]
     if not column.is_valued or not len(v):
         return column
     scale = _robust_scale(v, weights)
@@ -326,7 +333,7 @@ def _quantile(v: np.ndarray, weights: Weights, q: float) -> float:
 
 
 def _check_bounds(column: Column, v: np.ndarray) -> None:
-    if not column.is_valued:
+    if not column.is_valued or column.circle:
         return
     half = column.resolution / 2
     low = -np.inf if column.low is None else column.low - half

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from pushforward.core.errors import DataError, OptionError, SchemaMismatchError
 from pushforward.tables.column import SET_ASIDE, Column
 
-_LISTS = ("categories", "atoms", "group")
+_LISTS = ("categories", "atoms", "group", "circle")
 """Entries of a column that are lists in JSON."""
 
 _KEEPS = 1e-6
@@ -36,6 +36,11 @@ class Schema:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
+
+    @property
+    def table_names(self) -> tuple[str, ...]:
+        """Return the names of the table's own columns; parts of dates come after these."""
+        return tuple(column.name for column in self.columns if not column.part_of)
 
     @property
     def modelled(self) -> tuple[int, ...]:
@@ -180,10 +185,15 @@ class Schema:
     def standardize(self, values: Values) -> Float[np.ndarray, "n v"]:
         """Return (value − centre)/scale of the valued columns, in float64; NaN where none is."""
         centre, scale = self._centre_scale()
-        with np.errstate(over="ignore"):
-            u = (values[:, list(self.valued)] - centre) / scale
+        cells = values[:, list(self.valued)]
         for j, i in enumerate(self.valued):
-            u[np.isin(values[:, i], self.columns[i].atoms), j] = np.nan
+            if self.columns[i].circle:
+                cells[:, j] = self.columns[i].unrolled(cells[:, j])
+        with np.errstate(over="ignore"):
+            u = (cells - centre) / scale
+        for j, i in enumerate(self.valued):
+            if self.columns[i].atoms:
+                u[np.isin(values[:, i], self.columns[i].atoms), j] = np.nan
         return np.clip(u, -MAX_STANDARDIZED, MAX_STANDARDIZED)
 
     def restore(
@@ -201,7 +211,10 @@ class Schema:
                 high = np.inf if column.high is None else column.high / column.resolution
                 steps = np.round(values[:, i] / column.resolution)
                 steps = np.clip(steps, np.ceil(low - _ON_GRID), np.floor(high + _ON_GRID))
-                values[:, i] = _as_decimals(steps * column.resolution, column.resolution) + 0.0
+                on_line = _as_decimals(steps * column.resolution, column.resolution)
+                values[:, i] = _as_decimals(column.rolled(on_line), column.resolution) + 0.0
+            elif column.circle:
+                values[:, i] = column.rolled(values[:, i])
         for k, i in enumerate(self.coded):
             if codes is None:
                 continue
@@ -244,12 +257,12 @@ class Schema:
                 f"{n_columns} columns", f"{len(self.columns)}: {', '.join(self.names)}"
             )
         if names is not None and names != self.names:
-            missing = [n for n in self.names if n not in names]
+            missing = [n for n in self.table_names if n not in names]
             extra = [n for n in names if n not in self.names]
             what = f"missing {missing}, unexpected {extra}" if missing or extra else "another order"
             raise SchemaMismatchError(
                 f"columns {', '.join(names)}: {what}",
-                f"{', '.join(self.names)}, in this order",
+                f"{', '.join(self.table_names)}, in this order",
                 "select these columns, as in the table the model was fitted on",
             )
 
@@ -324,3 +337,8 @@ def _as_decimals(values: Float[np.ndarray, " n"], resolution: float) -> Float[np
         if np.round(resolution, digits) == resolution:
             return np.round(values, digits)
     return values
+
+
+def is_grid(v: np.ndarray, grid: float) -> bool:
+    """Tell whether all values are multiples, and not all of them the same one (tiny values)."""
+    return bool(on_grid(v, grid).all() and np.ptp(np.round(v / grid)) > 0)

@@ -49,6 +49,8 @@ def the_column(model: TableDensity) -> Column:
     if len(columns) != 1 or len(model.schema.columns) != 1 or columns[0].categories:
         found = ", ".join(f"{c.name} ({c.kind})" for c in model.schema.columns)
         raise OptionError(f"the distribution function of {found}", "one column of numbers")
+    if columns[0].circle:
+        raise OptionError(f"column {columns[0].name!r}, whose values lie on a circle", "a line's")
     if columns[0].missing:
         raise OptionError(f"column {columns[0].name!r}, which may be missing", "numbers only")
     return columns[0]
