@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 
 import pushforward as pf
 from pushforward.core.errors import DataError, SchemaMismatchError
-from pushforward.judge.completing import completions
+from pushforward.tables.completing import completions
 
 
 def gaussian_table(rng, n=3000):
@@ -89,14 +89,15 @@ def test_categories_are_enumerated(rng):
     found = estimator.estimate_log_prob(query, random_state=0)
     for k, row in query.iterrows():
         same = np.all([(every[c] == v) for c, v in row.items() if pd.notna(v)], axis=0)
-        assert abs(float(found.value[k]) - logsumexp(log_p[same])) < 5 * float(found.std_error[k])
+        assert abs(float(found.value[k]) - logsumexp(log_p[same])) < 1e-5  # all are listed
+    assert not np.asarray(found.std_error).any()
     # A missing cell is imputed as a value, and conditioned on as missing.
     filled = estimator.impute(query, 500, random_state=1)
     assert set(filled["second"][:500]) <= set("xyz")
     same = ((every["first"] == "y") & (every["third"] == "yes")).to_numpy()
     mass = np.exp(log_p[same] - logsumexp(log_p[same]))
     share = [(filled["second"][:500] == v).mean() for v in every["second"][same]]
-    np.testing.assert_allclose(share, mass, atol=0.2)  # 256 candidates, then 500 draws of them
+    np.testing.assert_allclose(share, mass, atol=0.11)  # 500 draws: 5 sd
     given = pd.DataFrame({"third": [None]}, dtype=object)
     drawn = estimator.sample(1000, random_state=2, given=given)
     assert drawn["third"].isna().all()

@@ -49,7 +49,12 @@ def fit(
             metavar="COLUMNS", help="Fit these columns' law given the others, written likewise."
         ),
     ] = None,
-    missing: Annotated[str, typer.Option(help="Missing cells: model them, or reject.")] = "model",
+    missing: Annotated[
+        str,
+        typer.Option(
+            help="Missing cells: model them, marginalize (integrate them out), or reject."
+        ),
+    ] = "model",
     group: Annotated[
         str | None,
         typer.Option(metavar="COLUMN", help="Rows with one value here stay together in a split."),

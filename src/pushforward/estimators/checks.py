@@ -35,10 +35,15 @@ def units_of(groups: Any, n: int) -> np.ndarray | None:
     return np.unique(labels.astype(str), return_inverse=True)[1]
 
 
-def check_missing(missing: str, values: np.ndarray, names: tuple[str, ...]) -> None:
+def check_missing(
+    missing: str,
+    values: np.ndarray,
+    names: tuple[str, ...],
+    allowed: tuple[str, ...] = ("model", "reject"),
+) -> None:
     """Raise unless `missing` is an option, and allows the cells that are missing."""
-    if missing not in ("model", "reject"):
-        raise OptionError(f"missing={missing!r}", "'model' or 'reject'")
+    if missing not in allowed:
+        raise OptionError(f"missing={missing!r}", f"one of {', '.join(allowed)}")
     if missing == "reject":
         refuse_missing(values, names, "as missing='reject' says", "missing='model', or ")
 

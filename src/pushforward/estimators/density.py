@@ -20,13 +20,14 @@ from pushforward.estimators.checks import (
     seed_of,
     units_of,
 )
-from pushforward.judge.completing import drawn_completions, marginal_log_prob
+from pushforward.judge.marginalizing import whole_schema
 from pushforward.judge.p_values import conformal_p_values
 from pushforward.judge.rows import TableRows
 from pushforward.judge.selection import fit_table
 from pushforward.judge.settings import Settings
 from pushforward.judge.validation import Check, validate
 from pushforward.store import save
+from pushforward.tables.completing import drawn_completions, marginal_log_prob
 from pushforward.tables.dependence import set_aside_dependent
 from pushforward.tables.frames import Frame, from_frame, matrix_to_frame, split_dates, to_frame
 from pushforward.tables.inference import infer_schema
@@ -42,7 +43,9 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         rows), or a recipe's name (`pf.models.names()`).
     schema : dict column → {"kind", "resolution", "low", "high", "atoms", "period"} to override
         what is inferred, or a whole `Schema`.
-    missing : "model" (whether a cell is missing is part of the law) or "reject".
+    missing : "model" (whether a cell is missing is part of the law), "marginalize" (the law is
+        that of whole rows; missing cells are integrated out, taken as missing at random, by
+        importance sampling: evidence `estimate`, several times the fit's time), or "reject".
     validation : share of rows that choose epoch and model.
     holdout : share of rows that only report and calibrate p-values; small tables are
         cross-fitted instead.
@@ -99,7 +102,7 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = self.missing == "model"
+        tags.input_tags.allow_nan = self.missing != "reject"
         return tags
 
     def fit(
@@ -115,13 +118,16 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         frame = frame if whole else split_dates(frame, self.schema or ())
         weights = checked_weights(sample_weight, len(frame.values))
         names = frame.names or tuple(f"x{i}" for i in range(frame.values.shape[1]))
-        check_missing(self.missing, frame.values, names)
+        check_missing(self.missing, frame.values, names, ("model", "marginalize", "reject"))
         schema = infer_schema(frame.values, names, weights, frame.sources, declared=self.schema)
         if not isinstance(self.schema, Schema):
             seen = frame.values[weights > 0]
             schema = set_aside_dependent(schema, seen, tuple(self.schema or ()))
+        if self.missing == "marginalize":
+            schema = whole_schema(schema)
         settings = Settings(
             model=self.model,
+            missing=self.missing,
             validation=self.validation,
             holdout=self.holdout,
             split=self.split,

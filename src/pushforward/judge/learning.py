@@ -125,10 +125,8 @@ def learn_flow(
 
 
 def joined(models: list[TableDensity]) -> TableDensity:
-    """Return the mixture of models of the same columns, in equal shares; of one, itself."""
+    """Return the mixture of models of the same columns, in equal shares."""
     first = models[0]
-    if len(models) == 1:
-        return first
     mixture = Mixture([model.density for model in models])
     return TableDensity(first.schema, mixture, first.nodes, first.given)
 

@@ -11,15 +11,18 @@ from jaxtyping import Float, Int
 
 from pushforward.core.errors import OptionError
 from pushforward.core.parameters import count_parameters
+from pushforward.fitting.outcome import Fit
 from pushforward.judge.baselines import standard_error, weighted_mean
 from pushforward.judge.candidates import Candidate, candidates
 from pushforward.judge.learning import fit_table_columns, joined, learn_flow, learn_gaussian
+from pushforward.judge.marginalizing import filled_by, learnable
 from pushforward.judge.rows import TableRows
 from pushforward.judge.settings import Settings, Task
 from pushforward.judge.split import Split, rotations, split_rows
-from pushforward.judge.table_baselines import table_baselines
+from pushforward.judge.table_baselines import gaussian_baseline, table_baselines
 from pushforward.models.registry import names as recipe_names
 from pushforward.tables.density import TableDensity
+from pushforward.tables.integrated import integrated
 from pushforward.tables.schema import Schema
 
 _FOLDS = 5
@@ -90,17 +93,25 @@ def fit_table(
     rng = np.random.default_rng(settings.seed)
     shares = (settings.validation, settings.holdout)
     split = split_rows(len(rows), *shares, rng, task.arrangement)
-    trials = _try_all(task, split)
+    ready = learnable(task, split)
+    trials = _try_all(task, ready, split)
     best = max(trials, key=lambda trial: trial.validation)
     seconds = time.monotonic() - began
-    unseen = [(split, best.model)] if len(split.holdout) else list(best.unseen)
+    unseen, learned = [(split, best.model)] if len(split.holdout) else list(best.unseen), [ready]
     if not unseen:
         turns = rotations(np.arange(len(rows)), _FOLDS, rng, task.arrangement)
         refits = [Split(train, np.arange(0), held) for train, held in turns]
-        unseen = [(part, _refit(task, part, best)) for part in refits]
+        learned = [learnable(task, part) for part in refits]
+        unseen = [
+            (part, _refit(task, own, part, best)) for own, part in zip(learned, refits, strict=True)
+        ]
     parts = [part for part, _ in unseen]
     scores = [_scores(model, rows[part.holdout]) for part, model in unseen]
-    baselines = table_baselines(task, parts, max(seconds, 5.0), rng)
+    baselines = (
+        gaussian_baseline(task, parts, list(map(_gaussian, learned, parts)))
+        if task.marginalizes
+        else table_baselines(task, parts, max(seconds, 5.0), rng)
+    )
     places = np.concatenate([part.holdout for part in parts])
     reported = rows[places]
     held = np.concatenate(scores)
@@ -150,34 +161,61 @@ def fit_table(
     return TableFit(best.model, places, unitless[order], reported.weights[order], card)
 
 
-def _try_all(task: Task, split: Split) -> list[_Trial]:
-    """Fit the Gaussian and each candidate flow."""
+def _try_all(task: Task, ready: Task, split: Split) -> list[_Trial]:
+    """Fit the Gaussian and each candidate flow to rows that are ready to be learned from."""
     n_given = 0 if task.given is None else len(task.given.columns)
     tried = candidates(task.settings.model, len(split.train), task.schema.dim, n_given)
-    trials = [_try_flow(task, split, each) for each in tried]
+    trials = [_try_flow(task, ready, split, each) for each in tried]
     if task.settings.model in ("auto", "gaussian") or not trials:
         members = tried[0].members if tried else 1
-        trials.insert(0, _try_gaussian(task, split, members))
+        trials.insert(0, _try_gaussian(task, ready, split, members))
     return trials
 
 
-def _try_gaussian(task: Task, split: Split, members: int) -> _Trial:
+def _try_gaussian(task: Task, ready: Task, split: Split, members: int) -> _Trial:
     """Fit the Gaussian, judged on the parts that judge the flows."""
     parts = _member_parts(task, split, members)
-    scores = [_validation_scores(task, learn_gaussian(task, p.train), p) for p in parts]
+    scores = [_validation_scores(task, _gaussian(ready, p), p) for p in parts]
     history = {"epoch": [], "train": [], "validation": [], "skipped": []}
-    model = learn_gaussian(task, split.train)
+    model = _gaussian(ready, split)
     return _Trial(_GAUSSIAN, model, _mean_score(task, parts, scores), history, "closed_form", 0)
 
 
-def _try_flow(task: Task, split: Split, candidate: Candidate) -> _Trial:
+def _gaussian(ready: Task, split: Split) -> TableDensity:
+    """Learn the Gaussian of the training rows."""
+    model = learn_gaussian(ready, split.train)
+    return integrated(model) if ready.marginalizes else model
+
+
+def _flow(
+    task: Task, ready: Task, split: Split, candidate: Candidate, epochs: int | None = None
+) -> tuple[TableDensity, Fit]:
+    """Learn a flow; of rows that lack cells a second time, filled by what it was the first time.
+
+    The first learning leaves no checkpoint.
+    """
+    if task.marginalizes:
+        settings = dataclasses.replace(task.settings, checkpoint=None)
+        first = dataclasses.replace(ready, settings=settings)
+        columns = fit_table_columns(first, split.train)
+        model, _ = learn_flow(first, columns, split, candidate, epochs=epochs)
+        ready = filled_by(model, task, split, 0)
+    columns = fit_table_columns(ready, split.train)
+    model, fitted = learn_flow(ready, columns, split, candidate, epochs=epochs)
+    return (integrated(model) if task.marginalizes else model), fitted
+
+
+def _try_flow(task: Task, ready: Task, split: Split, candidate: Candidate) -> _Trial:
     parts = _member_parts(task, split, candidate.members)
     candidate = dataclasses.replace(candidate, members=len(parts))
-    seen = split.train
-    if len(parts) > 1:
+    if len(parts) == 1:
+        found = [_flow(task, ready, split, candidate)]
+    else:
         seen = np.sort(np.concatenate([split.train, split.validation]))
-    columns = fit_table_columns(task, seen)
-    found = [learn_flow(task, columns, part, candidate, member=i) for i, part in enumerate(parts)]
+        columns = fit_table_columns(task, seen)
+        found = [
+            learn_flow(task, columns, part, candidate, member=i) for i, part in enumerate(parts)
+        ]
     scores = [
         _validation_scores(task, model, part) for (model, _), part in zip(found, parts, strict=True)
     ]
@@ -185,7 +223,7 @@ def _try_flow(task: Task, split: Split, candidate: Candidate) -> _Trial:
     models = [model for model, _ in found]
     return _Trial(
         candidate,
-        joined(models),
+        models[0] if len(models) == 1 else joined(models),
         _mean_score(task, parts, scores),
         first.history,
         first.stopped_by,
@@ -213,14 +251,13 @@ def _member_parts(task: Task, split: Split, members: int) -> list[Split]:
     return parts
 
 
-def _refit(task: Task, part: Split, best: _Trial) -> TableDensity:
+def _refit(task: Task, ready: Task, part: Split, best: _Trial) -> TableDensity:
     """Fit the chosen candidate again on other rows, one member for as many epochs as were best."""
     if best.candidate is _GAUSSIAN:
-        return learn_gaussian(task, part.train)
+        return _gaussian(ready, part)
     losses = best.history["validation"] or best.history["train"]
     epochs = int(np.nanargmin(losses)) + 1 if np.isfinite(losses).any() else 1
-    columns = fit_table_columns(task, part.train)
-    return learn_flow(task, columns, part, best.candidate, epochs=epochs)[0]
+    return _flow(task, ready, part, best.candidate, epochs)[0]
 
 
 def _scores(model: TableDensity, rows: TableRows) -> Float[np.ndarray, " n"]:

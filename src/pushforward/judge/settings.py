@@ -13,6 +13,7 @@ class Settings:
     """Hold the choices of a table fit; see `DensityEstimator` for their meaning."""
 
     model: str = "auto"
+    missing: str = "model"
     validation: float = 0.1
     holdout: float = 0.1
     split: str = "random"
@@ -32,6 +33,11 @@ class Task:
     schema: Schema
     given: Schema | None
     settings: Settings
+
+    @property
+    def marginalizes(self) -> bool:
+        """Tell whether the law is that of whole rows, learned from rows that may lack cells."""
+        return self.settings.missing == "marginalize"
 
     @property
     def arrangement(self) -> Arrangement:

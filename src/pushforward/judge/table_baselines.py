@@ -37,7 +37,24 @@ def table_baselines(
         for name, log_prob in scores.items():
             lost = np.full(len(part.holdout), np.nan)
             found.setdefault(name, []).append(lost if log_prob is None else log_prob)
-    joined = {name: np.concatenate(scores) for name, scores in found.items()}
+    return _described(task, parts, {n: np.concatenate(scores) for n, scores in found.items()})
+
+
+def gaussian_baseline(
+    task: Task, parts: list[Split], models: list[TableDensity]
+) -> dict[str, dict[str, float] | None]:
+    """Score a Gaussian of each part on the part's hold-out: where rows lack cells, all there is."""
+    scores = [
+        model.log_prob(task.rows.values[part.holdout])
+        for part, model in zip(parts, models, strict=True)
+    ]
+    return _described(task, parts, {"gaussian": np.concatenate(scores)})
+
+
+def _described(
+    task: Task, parts: list[Split], joined: dict[str, np.ndarray]
+) -> dict[str, dict[str, float] | None]:
+    """Return each baseline's mean score and its standard error; none where it failed."""
     held = task.rows.weights[np.concatenate([part.holdout for part in parts])]
     return {
         name: {"nats": weighted_mean(scores, held), "se": standard_error(scores, held)}

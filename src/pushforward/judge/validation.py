@@ -20,6 +20,7 @@ from pushforward.fitting.pareto import pareto_smoothed
 from pushforward.judge.rows import TableRows
 from pushforward.tables.blocks import in_blocks
 from pushforward.tables.density import TableDensity, event_rows
+from pushforward.tables.integrated import Integrated
 
 ROWS = 2_000
 """Rows that are sent there and back; those of the determinant are `_DETERMINANTS`."""
@@ -81,6 +82,8 @@ def validate(
     scores = model.log_prob(rows.values, rows.context)
     rng = np.random.default_rng(seed)
     chosen = rows[np.sort(rng.permutation(len(rows))[:ROWS])]
+    if isinstance(model, Integrated):
+        chosen = dataclasses.replace(chosen, values=model.filled(chosen.values, seed))
     return [
         _finite(scores),
         _alone(model, rows, scores),

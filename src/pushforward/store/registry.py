@@ -139,6 +139,7 @@ _MODULES = {
     "tables.column": ("Column",),
     "tables.context": ("ContextColumns",),
     "tables.density": ("TableDensity",),
+    "tables.integrated": ("Integrated",),
     "tables.schema": ("Schema",),
     "judge.blurred": ("BlurredDensity",),
     "judge.kernels": ("Kernels",),

@@ -149,9 +149,11 @@ class Schema:
         return values
 
     def solved(self, values: Values) -> Values:
-        """Return rows with missing cells filled that follow from others of the row."""
+        """Return rows with missing cells filled that follow from others, or never vary."""
         values = values.copy()
         for i, column in enumerate(self.columns):
+            if column.kind == "constant" and column.constant is not None:
+                values[np.isnan(values[:, i]), i] = column.constant
             if column.kind == "one-hot":
                 places = [self.names.index(name) for name in column.group]
                 flags = values[:, places]

@@ -1,6 +1,7 @@
 """Rows of which some cells are unknown: weighted candidates for these, from a fitted joint law."""
 
 import dataclasses
+import zlib
 from collections.abc import Iterator
 
 import equinox as eqx
@@ -14,6 +15,7 @@ from pushforward.core.bases import Density
 from pushforward.core.errors import DataError
 from pushforward.tables.blocks import in_blocks
 from pushforward.tables.density import TableDensity, event_rows
+from pushforward.tables.schema import Schema
 
 CANDIDATES = 256
 """Candidates a row."""
@@ -48,10 +50,12 @@ class Completions:
     ----------
     values : whole rows, the known cells as they were.
     log_weights : log p(row) − log q(unknown cells), in nats and the table's units.
+    listed : rows whose candidates are all that there are, each once: their sum is exact.
     """
 
     values: Float[np.ndarray, "n candidates columns"]
     log_weights: Float[np.ndarray, "n candidates"]
+    listed: Bool[np.ndarray, " n"]
 
     def log_prob(self) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
         """Return the estimated log p(known cells) and its standard error."""
@@ -59,8 +63,8 @@ class Completions:
         value = logsumexp(self.log_weights, 1) - np.log(k)
         with np.errstate(invalid="ignore"):
             share = np.exp(self.log_weights - value[:, None])
-        error = np.where(np.isfinite(value), share.std(1, ddof=1) / np.sqrt(k), 0.0)
-        return value, error
+        error = share.std(1, ddof=1) / np.sqrt(k)
+        return value, np.where(np.isfinite(value) & ~self.listed, error, 0.0)
 
     def effective(self) -> Float[np.ndarray, " n"]:
         """Return each row's effective number of candidates, (Σ w)²/Σ w²."""
@@ -76,29 +80,46 @@ class Completions:
 
 
 def completions(
-    model: TableDensity, values: Cells, unknown: Unknown, seed: int, *, there: bool = False
+    model: TableDensity,
+    values: Cells,
+    unknown: Unknown,
+    seed: int,
+    *,
+    there: bool = False,
+    candidates: int = CANDIDATES,
 ) -> Iterator[Completions]:
     r"""Propose values of unknown cells and weigh them by the law, a few rows at a time.
 
     p(known) = E_q[p(known, unknown)/q(unknown | known)], by `CANDIDATES` draws of q: codes from
     rows of the law with like codes, values from the conditional of a Gaussian copula with
-    Student-t steps, both learned from draws of the law itself.
+    Student-t steps, both learned from draws of the law itself. Where no value is unknown and the
+    codes that can be are no more than the candidates, these are all of them, and the sum is exact.
+    A row's candidates depend on its own cells and the seed, not on other rows.
 
     Parameters
     ----------
     there : unknown cells hold something; otherwise they may be missing, if the law says so.
 
-    Cost: `CANDIDATES` evaluations of the law for each row. Source owen2013montecarlo
+    Cost: `candidates` evaluations of the law for each row. Source owen2013montecarlo
     """
+    if not len(values):
+        return
     proposal = _Proposal.of(model, seed)
-    rng = np.random.default_rng(seed)
     for first in range(0, len(values), _ROWS):
         part = slice(first, first + _ROWS)
-        yield _completed(model, proposal, values[part], unknown[part], there, rng)
+        rngs = [np.random.default_rng([seed, zlib.crc32(row.tobytes())]) for row in values[part]]
+        yield _completed(model, proposal, values[part], unknown[part], there, rngs, candidates)
 
 
 def drawn_completions(
-    model: TableDensity, values: Cells, unknown: Unknown, n: int, seed: int, *, there: bool
+    model: TableDensity,
+    values: Cells,
+    unknown: Unknown,
+    n: int,
+    seed: int,
+    *,
+    there: bool,
+    candidates: int = CANDIDATES,
 ) -> Float[np.ndarray, "rows draws columns"]:
     """Draw n whole rows for each row of which some cells are unknown.
 
@@ -107,7 +128,7 @@ def drawn_completions(
     DataError : the known cells of a row are impossible under the law.
     """
     rng, found, first = np.random.default_rng([seed, 1]), [np.empty((0, n, values.shape[1]))], 0
-    for part in completions(model, values, unknown, seed, there=there):
+    for part in completions(model, values, unknown, seed, there=there, candidates=candidates):
         lost = ~np.isfinite(part.log_weights.max(1))
         if lost.any():
             raise DataError(
@@ -127,14 +148,20 @@ def marginal_log_prob(
 
     Rows without such are evaluated as they are.
     """
-    unknown = np.isnan(values)
+    unknown = unknown_cells(model.schema, values)
     some = unknown.any(1)
     value, error = np.zeros(len(values)), np.zeros(len(values))
-    value[~some] = model.log_prob(values[~some])
+    value[~some] = TableDensity.log_prob(model, values[~some])
     parts = [c.log_prob() for c in completions(model, values[some], unknown[some], seed)]
     if parts:
         value[some], error[some] = (np.concatenate(each) for each in zip(*parts, strict=True))
     return value, error
+
+
+def unknown_cells(schema: Schema, values: Cells) -> Unknown:
+    """Tell which cells are NaN where something could be."""
+    could_be = np.array([column.kind != "constant" for column in schema.columns])
+    return np.isnan(values) & could_be
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,16 +224,17 @@ def _completed(
     values: Cells,
     unknown: Unknown,
     there: bool,
-    rng: np.random.Generator,
+    rngs: list[np.random.Generator],
+    k: int,
 ) -> Completions:
-    schema, (n, k) = model.schema, (len(values), CANDIDATES)
+    schema, n = model.schema, len(values)
     events = event_rows(schema, values, schema.standardize(values))
     n_codes = len(schema.coded)
-    codes, log_q = _propose_codes(model, proposal, events, unknown, there, rng)
-    u = np.repeat(events[:, None, n_codes:], k, 1)
     free = unknown[:, list(schema.valued)]
+    codes, log_q, listed = _propose_codes(model, proposal, events, unknown, there, rngs, k)
+    u = np.repeat(events[:, None, n_codes:], k, 1)
     if free.any():
-        u, more = _propose_values(model, proposal, codes, u, free, rng)
+        u, more = _propose_values(model, proposal, codes, u, free, rngs)
         log_q = log_q + more
     whole = np.concatenate([codes, u], 2).reshape(n * k, -1)
     log_p = in_blocks(_log_prob, model.density, whole).reshape(n, k)
@@ -218,7 +246,7 @@ def _completed(
     rows = schema.remade(rows, np.repeat(unknown, k, 0))
     possible = schema.keep_rules(rows) & (schema.codes(rows) >= 0).all(1)
     log_p = np.where(possible.reshape(n, k) & ~np.isnan(log_p), log_p, -np.inf)
-    return Completions(rows.reshape(n, k, -1), log_p - log_q - known_scale)
+    return Completions(rows.reshape(n, k, -1), log_p - log_q - known_scale, listed)
 
 
 def _propose_codes(
@@ -227,11 +255,14 @@ def _propose_codes(
     events: np.ndarray,
     unknown: Unknown,
     there: bool,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return each row's candidate codes and the log of their probability of being proposed."""
-    schema, k = model.schema, CANDIDATES
+    rngs: list[np.random.Generator],
+    k: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return candidate codes, log of the chance to be proposed, and whether they are all."""
+    schema = model.schema
     coded = list(schema.coded)
+    no_values = ~unknown[:, list(schema.valued)].any(1)
+    listed = np.zeros(len(unknown), bool)
     lost = (
         np.stack([schema.unknown_code(i, unknown) for i in coded], 1) if coded else unknown[:, :0]
     )
@@ -241,10 +272,18 @@ def _propose_codes(
     states = np.array([len(c.states) - (c.missing and there) for c in columns], int)
     for row, free in enumerate(lost):
         if not free.any():
+            listed[row] = no_values[row]
+            continue
+        if no_values[row] and np.prod(states[free], dtype=float) <= k:
+            every = np.stack([s.ravel() for s in np.indices(states[free])], 1)
+            codes[row][:, free] = np.resize(every, (k, free.sum()))
+            log_q[row] = np.where(np.arange(k) < len(every), -np.log(k), np.inf)
+            listed[row] = True
             continue
         differs = (proposal.codes[:, ~free] != codes[row, 0, ~free]).sum(1)
         weight = _MISMATCH ** (differs - differs.min())
         weight = weight / weight.sum()
+        rng = rngs[row]
         chosen = rng.choice(len(weight), k, p=weight)
         share = np.tile(weight[:, None], (1, k))
         for j in np.flatnonzero(free):
@@ -256,7 +295,7 @@ def _propose_codes(
             same = pool[:, None] == mine
             share *= (1 - stray)[:, None] * same + stray[:, None] / states[j]
         log_q[row] = np.log(share.sum(0))
-    return codes, log_q
+    return codes, log_q, listed
 
 
 def _propose_values(
@@ -265,7 +304,7 @@ def _propose_values(
     codes: np.ndarray,
     u: np.ndarray,
     free: np.ndarray,
-    rng: np.random.Generator,
+    rngs: list[np.random.Generator],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return candidates' standardized values and the log-density of proposing those there.
 
@@ -278,7 +317,7 @@ def _propose_values(
     flags = model.schema.flags(flat).reshape(n, k, -1)
     scores = proposal.scores(u)
     features = np.concatenate([scores, flags], 2) - proposal.mean
-    steps = rng.standard_t(_DEGREES, (n, k, n_values))
+    steps = np.stack([rng.standard_t(_DEGREES, (k, n_values)) for rng in rngs])
     log_step = scipy.stats.t.logpdf(steps, _DEGREES)
     log_q = np.zeros((n, k))
     out = u.copy()
