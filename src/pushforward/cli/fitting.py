@@ -19,6 +19,7 @@ from pushforward.cli.options import (
     Table,
     Threads,
 )
+from pushforward.cli.rows import table_columns
 from pushforward.cli.show import console, fit_summary, print_json
 
 
@@ -47,6 +48,12 @@ def fit(
         str | None,
         typer.Option(
             metavar="COLUMNS", help="Fit these columns' law given the others, written likewise."
+        ),
+    ] = None,
+    error_column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="X=X_ERR", help="X_ERR holds the standard deviations of X's errors; repeatable."
         ),
     ] = None,
     missing: Annotated[
@@ -96,9 +103,13 @@ def fit(
     checkpoint.mkdir(exist_ok=True)
     what = f": {', '.join(targets)} given the others" if targets else ""
     say.print(f"Fitting {data.num_rows:,} rows of {data.num_columns} columns from {table}{what}")
+    errors = _pairs(error_column or [])
+    if errors and targets:
+        raise typer.BadParameter("--error-column is for a law without --target")
     face = ConditionalDensityEstimator if targets else DensityEstimator
     estimator = face(
         model,
+        **({"errors": errors} if errors else {}),
         schema=declared_columns(schema),
         missing=missing,
         validation=validation,
@@ -159,9 +170,7 @@ def report(
         raise typer.BadParameter("a report is a page: name a file, -o report.html")
     check_output(output, overwrite)
     estimator = load(model_dir)
-    given = estimator.model_.given
-    names = (*(given.schema.table_names if given else ()), *estimator.schema_.table_names)
-    data = read_table(table, columns=names)
+    data = read_table(table, columns=table_columns(estimator))
     found = findings(estimator, data, seed=seed)
     write_page(found, output, overwrite=overwrite)
     say = console(quiet)
@@ -204,6 +213,17 @@ def _listed(text: str | None, option: str, names: list[str]) -> list[str]:
     if unknown:
         raise typer.BadParameter(f"{option}: no columns {unknown} among {', '.join(names)}")
     return list(dict.fromkeys(wanted))
+
+
+def _pairs(said: list[str]) -> dict[str, str]:
+    """Read X=X_ERR."""
+    found = {}
+    for pair in said:
+        name, _, errors = pair.partition("=")
+        if not name or not errors:
+            raise typer.BadParameter(f"--error-column {pair}: write X=X_ERR")
+        found[name] = errors
+    return found
 
 
 def declared_columns(path: Path | None) -> dict[str, Any] | None:

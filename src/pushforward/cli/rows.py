@@ -361,12 +361,19 @@ def known_columns(
     others, where names decide.
     """
     if not _is_conditional(estimator):
-        names = estimator.schema_.table_names
+        names = table_columns(estimator)
         return (piece.select([name for name in piece.column_names if name in names]),)
     groups = (estimator.model_.given.schema.table_names, estimator.schema_.table_names)  # type: ignore[union-attr]
     return tuple(
         piece.select([name for name in group if name in piece.column_names]) for group in groups
     )
+
+
+def table_columns(estimator: "DensityEstimator | ConditionalDensityEstimator") -> tuple[str, ...]:
+    """Return the columns that a table needs: those given, those with a law, those of errors."""
+    if _is_conditional(estimator):
+        return (*estimator.given_.table_names, *estimator.schema_.table_names)  # type: ignore[union-attr]
+    return (*estimator.schema_.table_names, *(estimator.errors or {}).values())  # type: ignore[union-attr]
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from pushforward.densities.autoregressive import CategoricalAutoregressive
 from pushforward.densities.discrete import DiscreteFlow, ModularShift
 from pushforward.densities.gaussian import diagonal_gaussian, full_gaussian, gaussian_mixture
 from pushforward.densities.logistic import Logistic
+from pushforward.densities.measured import Measured
 from pushforward.densities.mixed import Mixed
 from pushforward.densities.mixture import Mixture
 from pushforward.densities.numpyro import NumPyroDensity
@@ -34,6 +35,7 @@ __all__ = [
     "HalfNormal",
     "Logistic",
     "Marginal",
+    "Measured",
     "Mixed",
     "Mixture",
     "ModularShift",

@@ -60,14 +60,18 @@ def refuse_missing(values: np.ndarray, names: tuple[str, ...], why: str, fix: st
         )
 
 
-def matching_frame(table: Any, schema: Schema, named: bool, who: str) -> Frame:
+def matching_frame(
+    table: Any, schema: Schema, named: bool, who: str, errors: tuple[str, ...] = ()
+) -> tuple[Frame, np.ndarray | None]:
     """Read a table that must have the schema's columns: by name where the fit saw names.
+
+    Returns also the cells of its columns of `errors`, if any.
 
     Raises
     ------
     SchemaMismatchError : other columns, or another order.
     """
-    frame = from_frame(table, schema)
+    frame, sizes = without_errors(from_frame(table, schema), errors)
     n_columns = frame.values.shape[1]
     if frame.names is None and n_columns != len(schema.columns):
         raise SchemaMismatchError(
@@ -76,7 +80,40 @@ def matching_frame(table: Any, schema: Schema, named: bool, who: str) -> Frame:
             f"the columns {', '.join(schema.names)}",
         )
     schema.check_names(frame.names if named else None, n_columns)
-    return frame
+    return frame, sizes
+
+
+def without_errors(frame: Frame, errors: tuple[str, ...]) -> tuple[Frame, np.ndarray | None]:
+    """Return a table without its columns of errors, and their cells, or none.
+
+    Raises
+    ------
+    SchemaMismatchError : there is no such column.
+    DataError : an error is missing or negative.
+    """
+    if not errors:
+        return frame, None
+    names = frame.names or ()
+    lost = [name for name in errors if name not in names]
+    if lost:
+        among = f"columns of a table: {', '.join(names)}" if names else "a table with column names"
+        raise SchemaMismatchError(f"no columns of errors {lost}", among)
+    sizes = frame.values[:, [names.index(name) for name in errors]]
+    wrong = ~(np.isfinite(sizes) & (sizes >= 0))
+    if wrong.any():
+        row, j = (int(i) for i in np.argwhere(wrong)[0])
+        raise DataError(
+            f"column {errors[j]!r}, row {row}: {sizes[row, j]}, an error",
+            "standard deviations: finite numbers, none negative; 0 where there is no error",
+        )
+    kept = [i for i, name in enumerate(names) if name not in errors]
+    left = Frame(
+        frame.values[:, kept],
+        tuple(names[i] for i in kept),
+        frame.backend,
+        tuple(frame.sources[i] for i in kept),
+    )
+    return left, sizes
 
 
 def given_cells(frame: Frame, schema: Schema) -> tuple[np.ndarray, np.ndarray]:

@@ -258,11 +258,11 @@ class ConditionalDensityEstimator(BaseEstimator):
     def _context(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         named = hasattr(self, "feature_names_in_")
-        return matching_frame(X, self.given_, named, type(self).__name__).values
+        return matching_frame(X, self.given_, named, type(self).__name__)[0].values
 
     def _target(self, y: Any) -> np.ndarray:
         named = self.backend_ is not None and not self.is_flat_
-        return matching_frame(_as_table(y), self.schema_, named, type(self).__name__).values
+        return matching_frame(_as_table(y), self.schema_, named, type(self).__name__)[0].values
 
     def _shaped(self, drawn: np.ndarray) -> np.ndarray:
         return drawn[:, :, 0] if self.is_flat_ else drawn

@@ -142,4 +142,4 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
     def _values(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         named = hasattr(self, "feature_names_in_")
-        return matching_frame(X, self.model_.schema, named, type(self).__name__).values
+        return matching_frame(X, self.model_.schema, named, type(self).__name__)[0].values

@@ -20,11 +20,15 @@ from pushforward.tables.columns import bounds_warp, fit_columns, inside_edges
 from pushforward.tables.context import ContextColumns, fit_context
 from pushforward.tables.density import TableDensity, event_rows
 from pushforward.tables.inference import infer_schema
+from pushforward.tables.measured import blurred_density, measured_table, standard_errors
 from pushforward.tables.schema import Schema
 from pushforward.transforms.compose import Frozen, unstacked
 
 _MANY_ROWS = 100_000
 """Training rows from which on layers are compiled one by one: it pays for its seconds."""
+
+_ERROR_NODES = 16
+"""Points of the errors' law in learning: so many times the work."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,13 +102,15 @@ def learn_flow(
     if not refit:
         chosen = settings.max_epochs
         epochs = candidate.max_epochs if chosen is None else chosen
-    has_context = bool(rows.context.shape[1])
-    checked = (_events(schema, held), columns.context(held) if has_context else None, held.weights)
+    if task.measured:
+        start = blurred_density(schema, start, task.measured, _ERROR_NODES)
+    context, seen = (_conditions(task, columns, part) for part in (train, held))
+    checked = (_events(schema, held), seen, held.weights)
     fitted = fit(
         start,
         events,
         key=fit_key,
-        context=rows.context if has_context else None,
+        context=context,
         weights=train.weights,
         validation=checked if len(held) else 0.0,
         max_epochs=epochs,
@@ -116,12 +122,13 @@ def learn_flow(
     )
     if fitted.stopped_by == "interrupt":
         raise KeyboardInterrupt
-    density = fitted.model
-    if isinstance(density, Mixed) and not has_context:
+    density = fitted.model.density if task.measured else fitted.model
+    if isinstance(density, Mixed) and task.given is None:
         seen = task.rows[np.sort(np.concatenate([split.train, split.validation]))]
         masses = _training_rows(task, columns, seen)[0].masses()
         density = dataclasses.replace(density, codes=density.codes.counted(masses[0]))
-    return TableDensity(schema, density, settings.nodes, columns.given), fitted
+    model = TableDensity(schema, density, settings.nodes, columns.given)
+    return measured_table(model, task.measured) if task.measured else model, fitted
 
 
 def joined(models: list[TableDensity]) -> TableDensity:
@@ -129,6 +136,13 @@ def joined(models: list[TableDensity]) -> TableDensity:
     first = models[0]
     mixture = Mixture([model.density for model in models])
     return TableDensity(first.schema, mixture, first.nodes, first.given)
+
+
+def _conditions(task: Task, columns: Columns, rows: TableRows) -> np.ndarray | None:
+    """Return what rows' law is conditioned on: numbers of given columns, or sizes of errors."""
+    if task.measured:
+        return standard_errors(columns.schema, task.measured, rows.context, len(rows))
+    return columns.context(rows) if task.given is not None else None
 
 
 def _given(task: Task, rows: TableRows) -> ContextColumns | None:

@@ -72,7 +72,11 @@ _GAUSSIAN = Candidate("gaussian")
 
 
 def fit_table(
-    rows: TableRows, schema: Schema, settings: Settings, given: Schema | None = None
+    rows: TableRows,
+    schema: Schema,
+    settings: Settings,
+    given: Schema | None = None,
+    measured: tuple[int, ...] = (),
 ) -> TableFit:
     """Fit a table and describe it.
 
@@ -89,7 +93,7 @@ def fit_table(
     if settings.split not in ("random", "ordered"):
         raise OptionError(f"split={settings.split!r}", "'random' or 'ordered'")
     rows = rows[rows.weights > 0]
-    task = Task(rows, schema, given, settings)
+    task = Task(rows, schema, given, settings, measured)
     rng = np.random.default_rng(settings.seed)
     shares = (settings.validation, settings.holdout)
     split = split_rows(len(rows), *shares, rng, task.arrangement)
@@ -166,7 +170,9 @@ def _try_all(task: Task, ready: Task, split: Split) -> list[_Trial]:
     n_given = 0 if task.given is None else len(task.given.columns)
     tried = candidates(task.settings.model, len(split.train), task.schema.dim, n_given)
     trials = [_try_flow(task, ready, split, each) for each in tried]
-    if task.settings.model in ("auto", "gaussian") or not trials:
+    if task.measured and not trials:
+        raise OptionError("the Gaussian of a table with errors", "'auto' or a flow's name")
+    if (task.settings.model in ("auto", "gaussian") and not task.measured) or not trials:
         members = tried[0].members if tried else 1
         trials.insert(0, _try_gaussian(task, ready, split, members))
     return trials

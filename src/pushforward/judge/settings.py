@@ -27,12 +27,16 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """Hold rows of positive weight, their columns, those that are given, and the choices."""
+    """Hold rows of positive weight, their columns, those that are given, and the choices.
+
+    `measured` are the places of columns that have errors, whose sizes are the rows' context.
+    """
 
     rows: TableRows
     schema: Schema
     given: Schema | None
     settings: Settings
+    measured: tuple[int, ...] = ()
 
     @property
     def marginalizes(self) -> bool:

@@ -65,7 +65,7 @@ def findings(estimator: Any, table: Any, seed: int = 0) -> dict[str, Any]:
         sampled = model.sample(jax.random.key(seed), len(chosen), given)
         if context is None:
             z = model.transform(real) if schema.valued else real[:, :0]
-        elif is_univariate(model):
+        elif model.given is not None and is_univariate(model):
             pit = integral_transform(model, real[:, 0], given, rng)
             z = stats.norm.ppf(np.clip(pit, _NEVER, 1 - _NEVER))[:, None]
         else:
@@ -101,12 +101,13 @@ def findings(estimator: Any, table: Any, seed: int = 0) -> dict[str, Any]:
 def _read(
     estimator: Any, table: Any
 ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray, np.ndarray]:
-    """Return a table's given cells, or none, its cells, their scores and p-values."""
+    """Return a table's given cells or sizes of errors, or none, its cells, scores and p-values."""
     schema = estimator.schema_
     if not estimator.model_.given:
         named = "feature_names_in_" in vars(estimator)
-        values = matching_frame(table, schema, named, type(estimator).__name__).values
-        return None, values, *estimator.scores_and_p_values(table)
+        errors = tuple((estimator.errors or {}).values())
+        frame, sizes = matching_frame(table, schema, named, type(estimator).__name__, errors)
+        return sizes, frame.values, *estimator.scores_and_p_values(table)
     given = estimator.model_.given.schema
     frame = nw.from_native(table, eager_only=True)
     parts = [frame.select(list(part.table_names)).to_native() for part in (given, schema)]
@@ -240,7 +241,9 @@ def _summary(found: dict[str, Any]) -> list[str]:
         said.append(
             f"{len(gridded)} of {len(found['columns'])} columns are recorded on a grid; their "
             + (
-                "density is taken at the middle of the recorded cell."
+                "density is the whole recorded cell's."
+                if card["evidence"] == "exact"
+                else "density is taken at the middle of the recorded cell."
                 if found["nodes"] == 1
                 else f"density is the mean of {found['nodes']} nodes in the recorded cell."
             )

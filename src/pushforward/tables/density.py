@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from pushforward.core.bases import Density
 from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence, weakest
+from pushforward.core.lattice import lattice
 from pushforward.densities.mixed import Mixed
 from pushforward.densities.pushforward import Pushforward
 from pushforward.tables.balanced import one_of_each
@@ -228,16 +229,8 @@ class TableDensity(eqx.Module):
         gridded = np.flatnonzero(cells)
         if not len(gridded) or self.nodes == 1:
             return np.zeros((1, len(cells)))
-        count = np.arange(self.nodes)[:, None]
-        # First axis evenly spaced; the others advance by powers of the generalized golden ratio
-        # (the root of g^(d+1) = g + 1), whose multiples spread evenly over the unit cube.
-        golden = _golden(len(gridded))
-        steps = golden ** -np.arange(1.0, len(gridded))
-        unit = np.concatenate(
-            [(count + 0.5) / self.nodes, (0.5 + (count - (self.nodes - 1) / 2) * steps) % 1.0], 1
-        )
         offsets = np.zeros((self.nodes, len(cells)))
-        offsets[:, gridded] = (unit - 0.5) * cells[gridded]
+        offsets[:, gridded] = (lattice(self.nodes, len(gridded)) - 0.5) * cells[gridded]
         return offsets
 
 
@@ -246,13 +239,6 @@ def event_rows(
 ) -> Float[np.ndarray, "n dim"]:
     """Return the events of full rows and their standardized values: zero where none is there."""
     return np.concatenate([schema.codes(values), np.nan_to_num(u, nan=0.0)], 1)
-
-
-def _golden(dim: int) -> float:
-    value = 1.5
-    for _ in range(60):
-        value = (1 + value) ** (1 / (dim + 1))
-    return value
 
 
 @eqx.filter_jit
