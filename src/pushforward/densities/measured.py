@@ -76,7 +76,7 @@ class Measured(Density):
             log_p = self.density._log_prob(x.at[places].set(inside), None)
             return jnp.where(lost, -jnp.inf, log_p)
 
-        return logsumexp(jax.lax.map(at, scores), 0) - np.log(self.nodes)
+        return logsumexp(jax.vmap(at)(scores), 0) - np.log(self.nodes)
 
     def _sample(self, key: Key, n: int, context: Context) -> Features:
         value_key, error_key = jax.random.split(key)
