@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 import pushforward as pf
-from pushforward.core.errors import OptionError
+from pushforward.core.errors import DataError, OptionError
 from pushforward.judge.marginalizing import learnable, whole_schema
 from pushforward.judge.rows import TableRows
 from pushforward.judge.settings import Settings, Task
@@ -121,3 +121,20 @@ def test_a_conditional_law_refuses(rng):
         face.fit(rng.normal(size=(50, 1)), rng.normal(size=50))
     with pytest.raises(OptionError, match="marginalize"):
         pf.DensityEstimator(missing="guess").fit(rng.normal(size=(50, 1)))
+
+
+def test_a_fitted_schema_again_and_p_values_of_solved_cells(rng):
+    values = rng.normal(size=(300, 2)) * 1e6
+    table = pd.DataFrame(values, columns=["a", "b"]).assign(total=values.sum(1))
+    table["hole"] = np.where(rng.random(300) < 0.3, np.nan, rng.normal(size=300))
+    first = pf.DensityEstimator("gaussian", missing="marginalize", random_state=0).fit(table)
+    lacking = table.head(5).assign(b=np.nan)  # follows from the total
+    np.testing.assert_allclose(first.score_samples(lacking), first.score_samples(table.head(5)))
+    np.testing.assert_array_equal(first.p_values(lacking), first.p_values(table.head(5)))
+    again = pf.DensityEstimator(
+        "gaussian", schema=first.schema_, missing="marginalize", random_state=0
+    ).fit(table)
+    assert np.isfinite(again.score_samples(table)).all()
+    late = table.assign(hole=np.where(np.arange(300) < 290, np.nan, 1.0 * np.arange(300)))
+    with pytest.raises(DataError, match="'hole'"):
+        pf.DensityEstimator("gaussian", split="ordered", missing="marginalize").fit(late)

@@ -12,6 +12,8 @@ import pushforward as pf
 from pushforward.cli.main import main
 from pushforward.core.errors import DataError, OptionError, SchemaMismatchError, ShapeError
 from pushforward.densities import HalfNormal, Measured, full_gaussian
+from pushforward.estimators.checks import without_errors
+from pushforward.tables import from_frame
 from pushforward.tables.measured import measured_table
 
 FREE = ((-np.inf, np.inf),)
@@ -80,6 +82,18 @@ def test_a_measured_table_in_its_own_units(rng):
         law.log_prob(rows, errors[:3])
 
 
+def test_a_single_value_has_no_error(rng):
+    """The mass of an atom, of a column bounded where its values begin, is what it is for any s."""
+    table = pd.DataFrame({"c": np.where(rng.random(400) < 0.4, 0.0, rng.gamma(3, 2, 400))})
+    plain = pf.DensityEstimator("gaussian", schema={"c": {"low": 0.0}}, random_state=0).fit(table)
+    law = measured_table(plain.model_, (0,))
+    atoms, errors = np.zeros((4, 1)), np.array([[0.0], [0.5], [3.0], [30.0]])
+    np.testing.assert_allclose(law.log_prob(atoms, errors), law.log_prob(atoms), atol=1e-6)
+    grid = np.linspace(-40, 80, 24_001)[:, None]
+    mass = np.exp(law.log_prob(grid + 1e-4, np.full(grid.shape, 3.0))).sum() * 0.005
+    assert mass + np.exp(law.log_prob(atoms[:1])[0]) == pytest.approx(1, abs=0.02)
+
+
 @pytest.mark.slow
 def test_errors_are_taken_out(rng, tmp_path):
     """The heaps stand apart in what is sampled; scores are those of the blurred truth."""
@@ -141,6 +155,9 @@ def test_what_is_no_error(rng):
     fit = lambda t, **more: pf.DensityEstimator(**{"errors": {"x": "x_err"}, **more}).fit(t)  # noqa: E731
     with pytest.raises(DataError, match="'x_err', row 4"):
         fit(table.assign(x_err=table["x_err"].where(table.index != 4, -1.0)))
+    lacking = table.assign(x=table["x"].where(table.index > 5))
+    lacking["x_err"] = lacking["x_err"].where(table.index > 3)
+    assert without_errors(from_frame(lacking), {"x": "x_err"})[1][:4].tolist() == [[0.0]] * 4
     with pytest.raises(SchemaMismatchError, match="no columns of errors"):
         fit(table[["x"]])
     with pytest.raises(SchemaMismatchError, match="column names"):

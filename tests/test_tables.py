@@ -102,6 +102,17 @@ def test_cells_of_whole_numbers_sum_to_one(rng):
     assert str(table_density(beside).evidence) == "numerical"
 
 
+def test_no_mass_beyond_declared_bounds(rng):
+    """All cells from far below to far above: those inside sum to one, the others have none."""
+    counts = rng.poisson(30, (500, 1)).clip(0, 60).astype(float)
+    model = table_density(counts, declared={"c0": {"low": 0.0, "high": 60.0}})
+    cells = np.arange(-20.0, 120)
+    log_p = model.log_prob(cells[:, None])
+    inside = (cells >= 0) & (cells <= 60)
+    assert (log_p[~inside] == -np.inf).all()
+    assert abs(np.exp(log_p[inside]).sum() - 1) < 1e-5
+
+
 @pytest.mark.parametrize("kind", ["wide", "narrow", "bounded", "atoms"])
 def test_a_cells_mass_is_its_quadrature(rng, kind):
     """F(hi) − F(lo) against 2,000 nodes of the density, on cells of 0.001 to 2 sd, codes too."""

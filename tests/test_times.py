@@ -186,3 +186,102 @@ def test_the_mean_of_a_circle_is_a_direction(rng):
     assert (np.abs(np.mod(mean - 2 + 180, 360) - 180) < 5).all()
     with pytest.raises(OptionError, match="circle"):
         face.cdf(np.zeros((1, 1)), np.zeros(1))
+
+
+def test_a_week_to_come_is_possible(rng):
+    """Few weeks with many rows each are no list of levels."""
+    table = pd.DataFrame({"when": moments_in_time(rng, 3000), "x": rng.normal(size=3000)})
+    table["when"] = pd.Timestamp("2020-01-06") + (
+        table["when"] - table["when"].min()
+    ) % pd.Timedelta(weeks=20)
+    estimator = pf.DensityEstimator("gaussian", random_state=0).fit(table)
+    assert estimator.schema_.columns[2].kind == "integer"
+    later = table.head(5).assign(when=table["when"].head(5) + pd.Timedelta(weeks=20))
+    assert np.isfinite(estimator.score_samples(later)).all()
+
+
+def test_no_value_lies_on_the_cut(rng):
+    """Half of the times on ten minutes, half to the millisecond; later ones may be anywhere."""
+    seconds = np.round(rng.uniform(0, 86_400, 600) / 600) * 600
+    seconds[::2] = np.round(rng.uniform(0, 86_400, 300), 3)
+    seconds = np.minimum(seconds, 86_399.0)
+    midnight = dt.datetime(2000, 1, 1)
+    times = [(midnight + dt.timedelta(seconds=float(s))).time() for s in seconds]
+    estimator = pf.DensityEstimator("gaussian", random_state=0).fit(pl.DataFrame({"t": times}))
+    assert np.isfinite(estimator.score_samples(pl.DataFrame({"t": times}))).all()
+    angles = np.append(rng.uniform(0, 360, 300), [0.0, 360.0])
+    circle = pf.DensityEstimator("gaussian", schema={"x0": {"period": 360}}).fit(angles[:, None])
+    cut = circle.schema_.columns[0].low
+    around = np.array([[cut - 1e-9], [cut], [cut + 1e-9]])
+    assert np.isfinite(circle.score_samples(np.mod(around, 360))).all()
+
+
+def test_what_is_declared_of_a_circle(rng):
+    """Another resolution cuts it again; bounds make it a line. The mass is one."""
+    minutes = np.round(rng.uniform(0, 1439, 700))
+    times = [dt.time(int(m) // 60, int(m) % 60) for m in minutes]
+    table = pl.DataFrame({"t": times})
+    for declared, step in (
+        ({"resolution": 1.0}, 1.0),
+        ({"kind": "continuous"}, 10.0),
+        ({"low": 0.0, "high": 86_340.0}, 60.0),
+    ):
+        estimator = pf.DensityEstimator("gaussian", schema={"t": declared}, random_state=0)
+        estimator.fit(table)
+        column = estimator.schema_.columns[0]
+        assert bool(column.circle) == ("low" not in declared)
+        first = 0.0 if "low" in declared or "resolution" in declared else step / 2
+        grid = np.arange(first, 86_400, step)
+        midnight = dt.datetime(2000, 1, 1)
+        day = [(midnight + dt.timedelta(seconds=float(s))).time() for s in grid]
+        log_p = estimator.score_samples(pl.DataFrame({"t": day}))
+        assert np.exp(log_p).sum() * step == pytest.approx(1, abs=5e-3), declared
+    wind = {"wind direction": {"period": 0}}
+    values = rng.uniform(0, 360, (300, 1))
+    assert not infer_schema(values, ("wind direction",), declared=wind).columns[0].circle
+
+
+def test_dates_of_any_type(rng):
+    """Wall clocks of a time zone; Python's dates; dates scored as datetimes and the other way."""
+    moments = moments_in_time(rng, 400)
+    x = rng.normal(size=400)
+    plain = pf.DensityEstimator("gaussian", random_state=0).fit(
+        pd.DataFrame({"when": moments, "x": x})
+    )
+    zoned = pd.DataFrame({"when": moments.tz_localize("Asia/Tokyo"), "x": x})
+    twin = pf.DensityEstimator("gaussian", random_state=0).fit(zoned)
+    scores = plain.score_samples(pd.DataFrame({"when": moments, "x": x}))
+    np.testing.assert_array_equal(twin.score_samples(zoned), scores)
+    days = moments.normalize()
+    for cells in ([None, *days.date[1:]], list(days.date)):
+        dates = pl.DataFrame({"when": pl.Series(cells, dtype=pl.Date), "x": x})
+        fitted = pf.DensityEstimator("gaussian", random_state=0).fit(dates)
+        objects = pd.DataFrame({"when": pd.Series(cells, dtype=object), "x": x})
+        late = pd.DataFrame({"when": pd.to_datetime(pd.Series(cells, dtype=object)), "x": x})
+        wanted = fitted.score_samples(dates)
+        np.testing.assert_allclose(fitted.score_samples(objects), wanted, atol=1e-9)
+        np.testing.assert_allclose(fitted.score_samples(late), wanted, atol=1e-9)
+        with pytest.raises(DataError, match="a time of day"):
+            fitted.score_samples(pd.DataFrame({"when": moments, "x": x}))
+
+
+def test_a_date_that_follows_another_is_made_of_it(rng):
+    start = moments_in_time(rng, 300)
+    table = pd.DataFrame({"start": start, "x": rng.normal(size=300)})
+    table["end"] = table["start"] + pd.Timedelta(days=3)
+    estimator = pf.DensityEstimator("gaussian", random_state=0).fit(table)
+    drawn = estimator.sample(100, random_state=0)
+    assert ((drawn["end"] - drawn["start"]) == pd.Timedelta(days=3)).all()
+    assert np.isfinite(estimator.score_samples(drawn)).all()
+    broken = table.assign(end=table["end"] + pd.Timedelta(days=40))
+    assert (estimator.score_samples(broken) == -np.inf).all()
+
+
+def test_an_interval_on_a_circle_goes_through_its_mean(rng):
+    y = np.mod(rng.normal(350, 20, 400), 360)
+    face = pf.ConditionalDensityEstimator(
+        "gaussian", schema={"y": {"period": 360}}, random_state=0
+    ).fit(rng.normal(size=(400, 1)), y)
+    low, high = face.predict_interval(np.zeros((1, 1)), 0.9)[0]
+    assert 300 < low < 335
+    assert 5 < high < 45

@@ -41,7 +41,7 @@ def fit(
     schema: Annotated[
         Path | None,
         typer.Option(
-            help="TOML file with a \\[column] table of kind, resolution, low, high, atoms."
+            help="TOML file with a \\[column] table of kind, resolution, low, high, atoms, period."
         ),
     ] = None,
     target: Annotated[

@@ -373,7 +373,8 @@ def table_columns(estimator: "DensityEstimator | ConditionalDensityEstimator") -
     """Return the columns that a table needs: those given, those with a law, those of errors."""
     if _is_conditional(estimator):
         return (*estimator.given_.table_names, *estimator.schema_.table_names)  # type: ignore[union-attr]
-    return (*estimator.schema_.table_names, *(estimator.errors or {}).values())  # type: ignore[union-attr]
+    errors = dict.fromkeys((estimator.errors or {}).values())  # type: ignore[union-attr]
+    return (*estimator.schema_.table_names, *errors)
 
 
 @contextlib.contextmanager

@@ -30,6 +30,8 @@ class Measured(Density):
     density : p, without a context.
     columns : features that are measured with an error, one number of the context for each.
     ends : for each of these the least and greatest true value; none lie beyond.
+    codes : for each of these the feature that is zero where there is a value, or −1 where there
+        always is one; a value that is absent has no error. All are there by default.
     nodes : K.
 
     Cost: K evaluations of p; those of the gradient too. Source bovy2011extreme
@@ -39,6 +41,7 @@ class Measured(Density):
     columns: tuple[int, ...] = eqx.field(static=True)
     ends: tuple[tuple[float, float], ...] = eqx.field(static=True)
     nodes: int = eqx.field(static=True, default=16)
+    codes: tuple[int, ...] | None = eqx.field(static=True, default=None)
     evidence: ClassVar[Evidence] = Evidence.NUMERICAL
 
     def __check_init__(self) -> None:
@@ -65,6 +68,10 @@ class Measured(Density):
 
     def _log_prob(self, x: Features, context: Context) -> DLogp:
         places = np.array(self.columns)
+        if self.codes is not None:
+            own = np.array(self.codes)
+            optional = jnp.asarray(own >= 0).reshape(-1, *(1,) * (x.ndim - 1))
+            context = jnp.where(optional & (x[np.maximum(own, 0)] != 0), 0.0, context)
         scores = jnp.asarray(norm.ppf(lattice(self.nodes, len(places))), x.dtype)
         low, high = jnp.asarray(self.ends, x.dtype).T.reshape(2, -1, *(1,) * (x.ndim - 1))
 

@@ -1,6 +1,7 @@
 """What every estimator does with its arguments."""
 
 import math
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -61,17 +62,17 @@ def refuse_missing(values: np.ndarray, names: tuple[str, ...], why: str, fix: st
 
 
 def matching_frame(
-    table: Any, schema: Schema, named: bool, who: str, errors: tuple[str, ...] = ()
+    table: Any, schema: Schema, named: bool, who: str, errors: Mapping[str, str] | None = None
 ) -> tuple[Frame, np.ndarray | None]:
     """Read a table that must have the schema's columns: by name where the fit saw names.
 
-    Returns also the cells of its columns of `errors`, if any.
+    Returns also the sizes of its `errors` (column → column of errors), if any.
 
     Raises
     ------
     SchemaMismatchError : other columns, or another order.
     """
-    frame, sizes = without_errors(from_frame(table, schema), errors)
+    frame, sizes = without_errors(from_frame(table, schema), errors or {})
     n_columns = frame.values.shape[1]
     if frame.names is None and n_columns != len(schema.columns):
         raise SchemaMismatchError(
@@ -83,8 +84,10 @@ def matching_frame(
     return frame, sizes
 
 
-def without_errors(frame: Frame, errors: tuple[str, ...]) -> tuple[Frame, np.ndarray | None]:
-    """Return a table without its columns of errors, and their cells, or none.
+def without_errors(frame: Frame, errors: Mapping[str, str]) -> tuple[Frame, np.ndarray | None]:
+    """Return a table without its columns of errors, and the errors, or none.
+
+    A value that is missing has no error.
 
     Raises
     ------
@@ -94,26 +97,38 @@ def without_errors(frame: Frame, errors: tuple[str, ...]) -> tuple[Frame, np.nda
     if not errors:
         return frame, None
     names = frame.names or ()
-    lost = [name for name in errors if name not in names]
+    lost = [name for name in errors.values() if name not in names]
     if lost:
         among = f"columns of a table: {', '.join(names)}" if names else "a table with column names"
         raise SchemaMismatchError(f"no columns of errors {lost}", among)
-    sizes = frame.values[:, [names.index(name) for name in errors]]
-    wrong = ~(np.isfinite(sizes) & (sizes >= 0))
-    if wrong.any():
-        row, j = (int(i) for i in np.argwhere(wrong)[0])
-        raise DataError(
-            f"column {errors[j]!r}, row {row}: {sizes[row, j]}, an error",
-            "standard deviations: finite numbers, none negative; 0 where there is no error",
-        )
-    kept = [i for i, name in enumerate(names) if name not in errors]
-    left = Frame(
+    found = []
+    for name, column in errors.items():
+        sizes = frame.values[:, names.index(column)]
+        if name in names:
+            sizes = np.where(np.isnan(frame.values[:, names.index(name)]), 0.0, sizes)
+        wrong = ~(np.isfinite(sizes) & (sizes >= 0))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise DataError(
+                f"column {column!r}, row {row}: {sizes[row]}, an error",
+                "standard deviations: finite numbers, none negative; 0 where there is no error",
+            )
+        found.append(sizes)
+    return without_columns(frame, errors.values()), np.stack(found, 1)
+
+
+def without_columns(frame: Frame, names: Collection[str]) -> Frame:
+    """Return a table without some columns, if it has them."""
+    own = frame.names or ()
+    if not set(names) & set(own):
+        return frame
+    kept = [i for i, name in enumerate(own) if name not in names]
+    return Frame(
         frame.values[:, kept],
-        tuple(names[i] for i in kept),
+        tuple(own[i] for i in kept),
         frame.backend,
         tuple(frame.sources[i] for i in kept),
     )
-    return left, sizes
 
 
 def given_cells(frame: Frame, schema: Schema) -> tuple[np.ndarray, np.ndarray]:

@@ -19,6 +19,7 @@ from pushforward.estimators.checks import (
     matching_frame,
     seed_of,
     units_of,
+    without_columns,
     without_errors,
 )
 from pushforward.judge.marginalizing import whole_schema
@@ -125,11 +126,18 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         frame = from_frame(X, self.schema if whole else None)
         table_names = frame.table_names
         frame = frame if whole else split_dates(frame, self.schema or ())
-        frame, sizes = without_errors(frame, tuple((self.errors or {}).values()))
+        frame, sizes = without_errors(frame, self.errors or {})
         weights = checked_weights(sample_weight, len(frame.values))
         names = frame.names or tuple(f"x{i}" for i in range(frame.values.shape[1]))
         check_missing(self.missing, frame.values, names, ("model", "marginalize", "reject"))
-        schema = infer_schema(frame.values, names, weights, frame.sources, declared=self.schema)
+        schema = infer_schema(
+            frame.values,
+            names,
+            weights,
+            frame.sources,
+            declared=self.schema,
+            unknown=self.missing == "marginalize",
+        )
         if not isinstance(self.schema, Schema):
             seen = frame.values[weights > 0]
             schema = set_aside_dependent(schema, seen, tuple(self.schema or ()))
@@ -158,7 +166,7 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         self.calibration_ = fitted.calibration
         self.calibration_weights_ = fitted.calibration_weights
         self.backend_ = frame.backend
-        self.n_features_in_ = len(self.schema_.table_names) + len(self.errors or ())
+        self.n_features_in_ = len(table_names or names)
         self.n_iter_ = fitted.card["epochs"]
         if frame.names is not None:
             self.feature_names_in_ = np.array(table_names, object)
@@ -214,7 +222,7 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         if given is not None:
             if balanced:
                 raise OptionError("balanced rows of a law given some cells", "one of the two")
-            frame = from_frame(given, self.schema_)
+            frame = without_columns(from_frame(given, self.schema_), (self.errors or {}).values())
             values, unknown = given_cells(frame, self.schema_)
             return self._completed(values, unknown, n_samples, seed, frame.backend)
         with jax.enable_x64(self.float64):
@@ -302,8 +310,7 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         """Return a table as numbers, and the sizes of its errors, if the law knows of any."""
         check_is_fitted(self)
         named = hasattr(self, "feature_names_in_")
-        errors = tuple((self.errors or {}).values())
-        return matching_frame(X, self.schema_, named, type(self).__name__, errors)
+        return matching_frame(X, self.schema_, named, type(self).__name__, self.errors)
 
     def _measured(self, schema: Schema) -> tuple[int, ...]:
         """Return the places of the columns that have errors."""

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from pushforward.core.errors import DataError
 from pushforward.judge.learning import learn_gaussian
 from pushforward.judge.settings import Task
 from pushforward.judge.split import Split
@@ -45,6 +46,12 @@ def learnable(task: Task, split: Split) -> Task:
         rng = np.random.default_rng([task.settings.seed, len(split.train)])
         for j in np.flatnonzero(unknown.any(0)):
             seen = split.train[~unknown[split.train, j]]
+            if not len(seen):
+                raise DataError(
+                    f"column {task.schema.names[j]!r} without a known cell in the rows that learn",
+                    "some known cells among them",
+                    "leave the column out, or missing='model'",
+                )
             lost = np.flatnonzero(unknown[:, j])
             values[lost, j] = values[rng.choice(seen, len(lost)), j]
         filled = _with_values(task, values)

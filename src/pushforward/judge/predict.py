@@ -54,6 +54,8 @@ def quantiles(
 ) -> Float[np.ndarray, "rows columns q"]:
     """Return each column's own quantiles: exact for one column, else of `DRAWS` draws a row.
 
+    On a circle they run from the point opposite to the mean.
+
     Raises
     ------
     OptionError : a column is of texts, which have no order.
@@ -63,9 +65,13 @@ def quantiles(
         raise OptionError(f"quantiles of {', '.join(texts)}", "columns of numbers")
     if is_univariate(model):
         return univariate.quantiles(model, probabilities, len(context), context)[:, None]
-    drawn = draws(model, key, context, DRAWS)
+    drawn, columns = draws(model, key, context, DRAWS), model.schema.columns
+    drawn = np.stack(
+        [_around_mean(c, drawn[:, :, j], drawn[:, :, j]) for j, c in enumerate(columns)], 2
+    )
     found = np.nanquantile(drawn, probabilities, axis=1, method="inverted_cdf")
-    return np.moveaxis(found, 0, -1)
+    rolled = [column.rolled(found[:, :, j]) for j, column in enumerate(columns)]
+    return np.moveaxis(np.stack(rolled, 2), 0, -1)
 
 
 def crps(
@@ -75,7 +81,8 @@ def crps(
 
     CRPS(F, y) = ∫ (F(t) − [t ≥ y])² dt = E|Y − y| − E|Y − Y'|/2
 
-    in the column's units: the absolute error of a law without spread. Of one column by points of
+    in the column's units: the absolute error of a law without spread. On a circle Y and y are those
+    of the line that begins opposite to the mean. Of one column by points of
     its law (`univariate.points`), else by `DRAWS` draws a row. Source gneiting2007scoring
     """
     texts = [column.name for column in model.schema.columns if column.categories]
@@ -86,7 +93,11 @@ def crps(
         return _ranked(where, weights, values[:, 0])[:, None]
     drawn = draws(model, key, context, DRAWS)
     equal = np.full(drawn.shape[:2], 1 / DRAWS)
-    each = [_ranked(drawn[:, :, j], equal, values[:, j]) for j in range(values.shape[1])]
+    each = []
+    for j, column in enumerate(model.schema.columns):
+        own, told = drawn[:, :, j], values[:, j, None]
+        on_line = (_around_mean(column, own, own), _around_mean(column, own, told)[:, 0])
+        each.append(_ranked(on_line[0], equal, on_line[1]))
     return np.stack(each, 1)
 
 
@@ -123,6 +134,16 @@ def _mean_of(column: Column, cells: Float[np.ndarray, "rows draws"]) -> Float[np
     turn = 2 * np.pi / column.circle[1]
     middle = np.arctan2(_mean_there(np.sin(turn * cells)), _mean_there(np.cos(turn * cells)))
     return column.rolled(middle / turn)
+
+
+def _around_mean(
+    column: Column, draws: Float[np.ndarray, "rows draws"], cells: Float[np.ndarray, "rows k"]
+) -> Float[np.ndarray, "rows k"]:
+    """Return cells of a circle within half a turn of the draws' mean; others as they are."""
+    if not column.circle:
+        return cells
+    period, middle = column.circle[1], _mean_of(column, draws)[:, None]
+    return middle + np.mod(cells - middle + period / 2, period) - period / 2
 
 
 def _mean_there(cells: Float[np.ndarray, "rows draws"]) -> Float[np.ndarray, " rows"]:

@@ -15,6 +15,7 @@ from pushforward.judge.surprise import surprises, tried_values
 from pushforward.metrics import c2st
 from pushforward.report.compare import marginals, missing_patterns, worst_pairs
 from pushforward.tables.frames import from_frame
+from pushforward.tables.integrated import Integrated
 from pushforward.tables.univariate import integral_transform
 
 PICTURED_ROWS = 20_000
@@ -59,9 +60,11 @@ def findings(estimator: Any, table: Any, seed: int = 0) -> dict[str, Any]:
     context, values, scores, p_values = _read(estimator, table)
     rng = np.random.default_rng(seed)
     chosen = np.sort(rng.permutation(len(values))[:PICTURED_ROWS])
-    real, given = values[chosen], None if context is None else context[chosen]
-    pit = None
+    recorded, given = values[chosen], None if context is None else context[chosen]
+    real, pit = recorded, None
     with jax.enable_x64(estimator.float64):
+        if isinstance(model, Integrated):  # its samples are whole rows
+            real = model.filled(recorded, seed)
         sampled = model.sample(jax.random.key(seed), len(chosen), given)
         if context is None:
             z = model.transform(real) if schema.valued else real[:, :0]
@@ -87,7 +90,7 @@ def findings(estimator: Any, table: Any, seed: int = 0) -> dict[str, Any]:
         },
         "marginals": marginals(real, sampled, schema),
         "pairs": worst_pairs(real, sampled, schema),
-        "missing": missing_patterns(real, sampled, schema),
+        "missing": missing_patterns(recorded, sampled, schema),
         "two_sample": _told_apart(real, sampled, given, seed),
         "latents": _latents(z),
         "calibration": _calibration(z, p_values),
@@ -105,8 +108,8 @@ def _read(
     schema = estimator.schema_
     if not estimator.model_.given:
         named = "feature_names_in_" in vars(estimator)
-        errors = tuple((estimator.errors or {}).values())
-        frame, sizes = matching_frame(table, schema, named, type(estimator).__name__, errors)
+        who, errors = type(estimator).__name__, estimator.errors
+        frame, sizes = matching_frame(table, schema, named, who, errors)
         return sizes, frame.values, *estimator.scores_and_p_values(table)
     given = estimator.model_.given.schema
     frame = nw.from_native(table, eager_only=True)

@@ -85,5 +85,5 @@ def _log_mean(flow: Pushforward, cell: Cell, u: Features, context: Context) -> D
     low = jnp.where(narrow, high - 1, low)
     below, all_of_it = log_ndtr(low), log_ndtr(high)
     log_mass = all_of_it + jnp.log1p(-jnp.exp(below - all_of_it))
-    middle = flow._log_prob(u, context)
-    return jnp.where(narrow, middle, log_mass - jnp.log(2 * cell.half))
+    log_p = jnp.where(narrow, flow._log_prob(u, context), log_mass - jnp.log(2 * cell.half))
+    return jnp.where((ends[0] < ends[1])[0], log_p, -jnp.inf)  # a cell beyond an end has none

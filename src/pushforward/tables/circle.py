@@ -67,8 +67,12 @@ def on_circle(column: Column, v: Cells, circle: tuple[float, float], told: str) 
     nearby = counts + np.roll(counts, 1) + np.roll(counts, -1)
     middles = (np.arange(_ARCS) + 0.5) / _ARCS
     toward = np.exp(2j * np.pi * middles) * np.exp(-2j * np.pi * share).mean()
-    cut = period * middles[np.lexsort((toward.real, nearby))[0]]  # of equals, the one opposite
-    cut = start + (np.ceil(cut / resolution) * resolution if resolution else cut)
+    arc = int(np.lexsort((toward.real, nearby))[0])  # of equals, the one opposite
+    inside = np.sort(share[(share >= arc / _ARCS) & (share < (arc + 1) / _ARCS)])
+    ends = np.concatenate([[arc / _ARCS], inside, [(arc + 1) / _ARCS]])
+    gap = int(np.argmax(np.diff(ends)))  # no value lies where a continuous law has its ends
+    cut = start + period * (ends[gap] + ends[gap + 1]) / 2
+    cut = start + np.ceil((cut - start) / resolution) * resolution if resolution else cut
     return dataclasses.replace(
         column,
         kind=kind,

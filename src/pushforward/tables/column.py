@@ -19,6 +19,9 @@ KINDS = (*VALUED, "categorical", "ordinal", "boolean", "one-hot", *SET_ASIDE)
 FAR = 1e3
 """Scales between data and a bound from which on the bound bends nothing within float32's reach."""
 
+_NEAR_CUT = 2e-6
+"""Share of a circle by which values keep away from its cut: float32 tells them from it."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Column:
@@ -140,8 +143,11 @@ class Column:
         """Return a circle's values as those of the line from its cut on; others as they are."""
         if not self.circle or self.low is None:
             return values
-        first = self.low - self.resolution / 2
-        return first + np.mod(values - first, self.circle[1])
+        first, period = self.low - self.resolution / 2, self.circle[1]
+        from_cut = np.mod(values - first, period)
+        if not self.resolution:  # at the cut itself the law has no density
+            from_cut = np.clip(from_cut, _NEAR_CUT * period, (1 - _NEAR_CUT) * period)
+        return first + from_cut
 
     def rolled(self, values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
         """Return `unrolled` values as they are recorded."""

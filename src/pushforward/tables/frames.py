@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from pushforward.core.errors import CellTypeError, DataError
 from pushforward.tables.column import Column
+from pushforward.tables.precision import check_whole, exact_decimals
 from pushforward.tables.schema import Schema
 from pushforward.tables.sources import Source
 from pushforward.tables.texts import (
@@ -23,11 +24,14 @@ from pushforward.tables.texts import (
     listed,
     places_of,
 )
-from pushforward.tables.times import days_or_seconds, parts_of, since_midnight, time_of_day
-
-_MAX_DECIMALS = 6
-
-_MAX_WHOLE = 2**53
+from pushforward.tables.times import (
+    as_fitted,
+    days_or_seconds,
+    days_or_seconds_of,
+    parts_of,
+    since_midnight,
+    time_of_day,
+)
 
 _MAX_INTEGER = 2**62
 """Sampled whole numbers beyond this stay floating: int64 has no room."""
@@ -107,7 +111,8 @@ def from_frame(table: Any, schema: Schema | None = None) -> Frame:
 def split_dates(frame: Frame, whole: Collection[str] = ()) -> Frame:
     """Return a frame with the parts of its dates after the columns, but of those in `whole`.
 
-    Dates of which some are missing stay whole.
+    Dates of which some are missing stay whole. One that is always as many days or seconds after
+    an earlier one is made of the parts of that.
     """
     names = frame.names or ()
     dates = [
@@ -123,9 +128,15 @@ def split_dates(frame: Frame, whole: Collection[str] = ()) -> Frame:
 def _with_parts(frame: Frame, dates: list[int]) -> Frame:
     values, names = [frame.values], list(frame.names or ())
     sources = list(frame.sources)
-    for j in dates:
+    for k, j in enumerate(dates):
         name = names[j] if names else ""
         dtype = sources[j].dtype
+        twin = _twin(frame, dates[:k], j)
+        if twin is not None:
+            after = float(frame.values[0, j] - frame.values[0, twin])
+            own = sources[twin]
+            sources[j] = Source(dtype, recipe=own.recipe, intercept=own.intercept + after)
+            continue
         sources[j], parts = parts_of(name, frame.values[:, j], dtype)
         if {part for part, _, _ in parts} & set(names):
             raise DataError(
@@ -138,6 +149,19 @@ def _with_parts(frame: Frame, dates: list[int]) -> Frame:
             sources.append(source)
     names = tuple(names) if frame.names else None
     return Frame(np.concatenate(values, 1), names, frame.backend, tuple(sources))
+
+
+def _twin(frame: Frame, earlier: list[int], j: int) -> int | None:
+    """Return the first of the earlier dates from which one differs by the same in every row."""
+    for i in earlier:
+        same_type = frame.sources[i].dtype == frame.sources[j].dtype
+        if (
+            same_type
+            and len(frame.values) > 1
+            and np.ptp(frame.values[:, j] - frame.values[:, i]) == 0
+        ):
+            return i
+    return None
 
 
 def to_frame(values: Float[np.ndarray, "n columns"], schema: Schema, backend: Any) -> Any:
@@ -247,12 +271,12 @@ def _column(series: nw.Series, name: str, known: Column | None) -> tuple[np.ndar
     if dtype == nw.Boolean:
         return _floats(series), Source(str(dtype), is_boolean=True)
     if dtype == nw.Date or dtype == nw.Datetime:
-        return days_or_seconds(series), Source(str(dtype).split("(")[0])
+        return _dates(days_or_seconds(series), str(dtype).split("(")[0], known)
     if dtype == nw.Time:
         return since_midnight(series.to_list()), Source("Time")
     if dtype.is_numeric() or series.is_null().all():
         values = series.to_numpy()
-        _check_whole(values, f"column {name!r}")
+        check_whole(values, f"column {name!r}")
         wide = exact_decimals(values) if values.dtype == np.float32 else _floats(series)
         return wide, Source(str(dtype))
     if dtype == nw.Object:
@@ -278,6 +302,12 @@ def _floats(series: nw.Series) -> np.ndarray:
     return np.where(missing, np.nan, values)
 
 
+def _dates(values: np.ndarray, dtype: str, known: Column | None) -> tuple[np.ndarray, Source]:
+    if known is None or not known.dtype.startswith("Date"):
+        return values, Source(dtype)
+    return as_fitted(values, dtype, known.dtype, known.name), Source(known.dtype)
+
+
 def _objects(cells: list[Any], name: str, known: Column | None) -> tuple[np.ndarray, Source]:
     """Read a column of Python objects: all texts, all true or false, or all numbers."""
     there = [cell for cell in cells if not is_missing(cell)]
@@ -287,6 +317,8 @@ def _objects(cells: list[Any], name: str, known: Column | None) -> tuple[np.ndar
     if there and all(isinstance(cell, bool | np.bool_) for cell in there):
         values = [np.nan if is_missing(cell) else float(cell) for cell in cells]
         return np.array(values), Source("Boolean", is_boolean=True)
+    if there and all(isinstance(cell, datetime.date) for cell in there):
+        return _dates(*days_or_seconds_of(cells), known)
     if there and all(isinstance(cell, datetime.time) for cell in there):
         return since_midnight(cells), Source("Time")
     for row, cell in enumerate(cells):
@@ -326,38 +358,10 @@ def _array(table: Any, schema: Schema | None) -> tuple[list[tuple[np.ndarray, So
         wide = exact_decimals(array)
     else:
         for j in range(array.shape[1]):
-            _check_whole(array[:, j], f"column {j}")
+            check_whole(array[:, j], f"column {j}")
         wide = array.astype(np.float64)
     source = Source(is_boolean=array.dtype.kind == "b")
     return [(wide[:, j], source) for j in range(array.shape[1])], len(array)
-
-
-def _check_whole(values: np.ndarray, place: str) -> None:
-    """Raise if whole numbers are so large that float64 would merge neighbours."""
-    if values.dtype.kind not in "iu":
-        return
-    large = (values > _MAX_WHOLE) | (values < -_MAX_WHOLE)
-    if large.any():
-        row = int(np.argmax(large))
-        raise DataError(
-            f"{place}, row {row}: {values[row]}, a whole number beyond 2^53",
-            "whole numbers that float64 tells apart",
-            "drop the column if it is a key, or subtract an offset first",
-        )
-
-
-def exact_decimals(values: np.ndarray) -> np.ndarray:
-    """Return float32 values as float64: each the shortest decimal that it may have been.
-
-    Decided for each value by itself (up to six decimals), so that no row changes another; moved
-    by half a rounding of float32 at most.
-    """
-    wide = values.astype(np.float64)
-    for decimals in reversed(range(_MAX_DECIMALS + 1)):
-        with np.errstate(over="ignore", invalid="ignore"):
-            rounded = np.round(values.astype(np.float64), decimals)
-            wide = np.where(rounded.astype(np.float32) == values, rounded, wide)
-    return wide
 
 
 def _check_finite(values: np.ndarray, names: tuple[str, ...] | None) -> None:

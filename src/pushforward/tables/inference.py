@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from pushforward.core.errors import DataError, OptionError
 from pushforward.tables.circle import angle_on_circle, on_circle, time_on_circle
-from pushforward.tables.column import FAR, VALUED, Column
+from pushforward.tables.column import FAR, SET_ASIDE, VALUED, Column
 from pushforward.tables.schema import Schema, is_grid
 from pushforward.tables.sources import Source
 
@@ -56,6 +56,8 @@ def infer_schema(
     weights: Weights | None = None,
     sources: tuple[Source, ...] | None = None,
     declared: Schema | Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    unknown: bool = False,
 ) -> Schema:
     """Read each column's kind and resolution off its values, and a robust centre and scale.
 
@@ -67,7 +69,8 @@ def infer_schema(
     sources : what kind of column each comes from; plain numbers by default.
     declared : a schema whose kinds, resolutions and bounds are taken as they are; or a dict
         column → {"kind", "resolution", "low", "high", "atoms", "period"} that overrides what is
-        found; a period says that the values lie on a circle.
+        found; a period says that the values lie on a circle, a period of 0 that they do not.
+    unknown : missing cells stand for what is unknown, also in columns that have none.
 
     Raises
     ------
@@ -91,16 +94,16 @@ def infer_schema(
             )
             for i, (name, source) in enumerate(zip(names, sources, strict=True))
         )
-        unknown = set(declared or {}) - set(names)
-        if unknown:
-            raise OptionError(f"declared columns {sorted(unknown)}", f"among {', '.join(names)}")
-    if all(column.kind == "constant" for column in found):
+        strange = set(declared or {}) - set(names)
+        if strange:
+            raise OptionError(f"declared columns {sorted(strange)}", f"among {', '.join(names)}")
+    if all(column.kind in SET_ASIDE for column in found):
         raise DataError("a table in which no column varies", "at least one column with two values")
     columns = tuple(_scaled(c, seen[:, i], own) for i, c in enumerate(found))
     schema = Schema(columns)
     # Rows of no weight stay in their places, each as the first that counts, for places' sake.
     values = np.where(counts[:, None], values, seen[0])
-    schema.check_cells(values)
+    schema.check_cells(values, unknown=unknown)
     for i, column in enumerate(columns):
         _check_bounds(column, values[:, i])
     return schema
@@ -127,6 +130,9 @@ def _infer(v: np.ndarray, weights: Weights, name: str, source: Source) -> Column
             dtype=source.dtype,
             reason=f"dates: what has a law is {parts}",
         )
+    if source.dtype == "Week" and np.ptp(v) > 0:  # a week to come is possible: no list of levels
+        told = "weeks since Monday 1969-12-29"
+        return Column(name, "integer", 1.0, part_of=source.part_of, dtype="Int64", reason=told)
     missing = np.isnan(v)
     column = _infer_known(v[~missing], weights[~missing], name, source, len(v))
     column = dataclasses.replace(column, dtype=source.dtype, part_of=source.part_of)
@@ -271,17 +277,21 @@ def _override(column: Column, given: Any, v: np.ndarray) -> Column:
         given = {"resolution": 1.0, **given}
     elif "resolution" in given:
         given = {"kind": "rounded" if given["resolution"] else "continuous", **given}
-    period = given.pop("period", None)
-    if period is None:
-        return dataclasses.replace(column, **given, reason=reason)
-    if not period > 0 or {"low", "high"} & set(given):
+    bounded = "low" in given or "high" in given
+    period = given.pop("period", 0.0 if bounded or not column.circle else column.circle[1])
+    if not period >= 0 or (period and bounded):
         raise OptionError(
             f"column {column.name!r}: period {period:g}", "a positive one, without low and high"
         )
+    line = {"low": None, "high": None, "circle": ()} if column.circle else {}
+    line = dataclasses.replace(column, **{**line, **given}, reason=reason)
+    if not period:
+        return line
     there = v[~np.isnan(v)]
     start = 0.0 if there.min() >= 0 else -period / 2
-    column = dataclasses.replace(column, **given, low=None, high=None)
-    return on_circle(column, there, (start, float(period)), "a circle, as declared by the user")
+    if column.circle and period == column.circle[1]:
+        start = column.circle[0]
+    return on_circle(line, there, (start, float(period)), "a circle, as declared by the user")
 
 
 def _listed_atoms(column: Column, given: dict[str, Any]) -> tuple[float, ...]:
@@ -338,7 +348,7 @@ def _check_bounds(column: Column, v: np.ndarray) -> None:
     half = column.resolution / 2
     low = -np.inf if column.low is None else column.low - half
     high = np.inf if column.high is None else column.high + half
-    beyond = (v <= low) | (v >= high)
+    beyond = ((v <= low) | (v >= high)) & ~np.isin(v, column.atoms)
     if beyond.any():
         row = int(np.argmax(beyond))
         raise DataError(

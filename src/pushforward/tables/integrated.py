@@ -41,6 +41,9 @@ class Integrated(TableDensity):
         self.schema.check_cells(values, unknown=True)
         return marginal_log_prob(self, self.schema.solved(values), _SEED)[0]
 
+    def log_scale(self, values: Cells) -> Float[np.ndarray, " n"]:
+        return TableDensity.log_scale(self, self.schema.solved(values))
+
     def transform(self, values: Cells) -> Float[np.ndarray, "n dim"]:
         return TableDensity.transform(self, self.filled(values, _SEED))
 

@@ -86,7 +86,9 @@ def blurred_density(
     places = _among(schema, measured)
     ends = np.stack(inside_edges(schema), 1)[places]
     columns = tuple(len(schema.coded) + place for place in places)
-    return Measured(density, columns, tuple((float(a), float(b)) for a, b in ends), nodes)  # type: ignore[arg-type]
+    codes = tuple(schema.presence[place] for place in places)
+    pairs = tuple((float(low), float(high)) for low, high in ends)
+    return Measured(density, columns, pairs, nodes, codes)  # type: ignore[arg-type]
 
 
 def standard_errors(

@@ -6,8 +6,10 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Float
 
+from pushforward.core.errors import DataError
 from pushforward.tables.sources import Source
 from pushforward.tables.texts import is_missing
 
@@ -26,11 +28,51 @@ Seconds = Float[np.ndarray, " n"]
 
 
 def days_or_seconds(series: nw.Series) -> Float[np.ndarray, " n"]:
-    """Return days (dates) or seconds since 1970; NaN where a cell is missing."""
-    missing = series.is_null().to_numpy()
-    times = series.to_numpy().astype("datetime64[us]").astype(np.int64)
-    per = DAY * 1e6 if series.dtype == nw.Date else 1e6
-    return np.where(missing, np.nan, times / per)
+    """Return days (dates) or seconds since 1970, by the clock there; NaN where one is missing."""
+    is_date = series.dtype == nw.Date
+    local = series if is_date else series.dt.replace_time_zone(None)
+    cells = local.to_arrow().cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+    missing = np.asarray(cells.is_null())
+    steps = np.asarray(cells.fill_null(0), np.float64)
+    return np.where(missing, np.nan, steps / (DAY * 1e6 if is_date else 1e6))
+
+
+def days_or_seconds_of(cells: Sequence[Any]) -> tuple[Float[np.ndarray, " n"], str]:
+    """Return Python's dates as days, its datetimes as seconds since 1970, and which they are."""
+    there = [cell for cell in cells if not is_missing(cell)]
+    is_date = not any(isinstance(cell, datetime.datetime) for cell in there)
+    unit = "D" if is_date else "us"
+    per = 1.0 if is_date else 1e6
+
+    def number(cell: Any) -> float:
+        if isinstance(cell, datetime.datetime):
+            cell = cell.replace(tzinfo=None)
+        return float(np.datetime64(cell, unit).astype(np.int64)) / per
+
+    values = [np.nan if is_missing(cell) else number(cell) for cell in cells]
+    return np.array(values, float), "Date" if is_date else "Datetime"
+
+
+def as_fitted(
+    values: Float[np.ndarray, " n"], dtype: str, known: str, name: str
+) -> Float[np.ndarray, " n"]:
+    """Return dates in the unit that the fitted table's had.
+
+    Raises
+    ------
+    DataError : dates were fitted, and these have a time of day.
+    """
+    if dtype == known or not known.startswith("Date"):
+        return values
+    if known == "Datetime":
+        return values * DAY
+    late = np.mod(values, DAY) > 0
+    if late.any():
+        raise DataError(
+            f"column {name!r}, row {int(np.argmax(late))}: a time of day ({late.sum()} such rows)",
+            "dates, as in the table the model was fitted on",
+        )
+    return values / DAY
 
 
 def since_midnight(cells: Sequence[Any]) -> Seconds:
@@ -63,7 +105,7 @@ def parts_of(
     per = 1.0 if dtype == "Date" else DAY
     days = np.floor(values / per)
     found = [
-        ("week", 7 * per, np.floor((days + _MONDAY) / 7), Source(dtype="Int64", part_of=name)),
+        ("week", 7 * per, np.floor((days + _MONDAY) / 7), Source("Week", part_of=name)),
         (
             "weekday",
             per,
