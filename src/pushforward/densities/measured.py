@@ -67,7 +67,7 @@ class Measured(Density):
         return self.density.support
 
     def _log_prob(self, x: Features, context: Context) -> DLogp:
-        places = np.array(self.columns)
+        places, context = np.array(self.columns), self._sizes(context)
         if self.codes is not None:
             own = np.array(self.codes)
             optional = jnp.asarray(own >= 0).reshape(-1, *(1,) * (x.ndim - 1))
@@ -89,4 +89,9 @@ class Measured(Density):
         value_key, error_key = jax.random.split(key)
         x = self.density._sample(value_key, n, None)
         errors = jax.random.normal(error_key, (len(self.columns), n), x.dtype)
-        return x.at[np.array(self.columns)].add(context * errors)
+        return x.at[np.array(self.columns)].add(self._sizes(context) * errors)
+
+    def _sizes(self, context: Context) -> Array:
+        if context is None:
+            raise ShapeError("no context", f"the sizes of {len(self.columns)} errors")
+        return jnp.asarray(context)

@@ -141,7 +141,7 @@ def joined(models: list[TableDensity]) -> TableDensity:
 def _conditions(task: Task, columns: Columns, rows: TableRows) -> np.ndarray | None:
     """Return what rows' law is conditioned on: numbers of given columns, or sizes of errors."""
     if task.measured:
-        return standard_errors(columns.schema, task.measured, rows.context, len(rows))
+        return standard_errors(columns.schema, task.measured, np.asarray(rows.context), len(rows))
     return columns.context(rows) if task.given is not None else None
 
 

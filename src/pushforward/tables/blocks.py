@@ -43,7 +43,7 @@ def in_parts(call: Callable[[slice], np.ndarray], n: int, size: int = PART) -> n
     first, *others = (slice(start, start + size) for start in range(0, max(n, 1), size))
     out = [call(first)]  # compiles, once
     if others:
-        x64 = jax.config.jax_enable_x64  # a setting of each thread
+        x64 = jnp.result_type(float) == jnp.float64  # a setting of each thread
 
         def elsewhere(part: slice) -> np.ndarray:
             with jax.enable_x64(x64):

@@ -60,7 +60,7 @@ class Completions:
     def log_prob(self) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
         """Return the estimated log p(known cells) and its standard error."""
         k = self.log_weights.shape[1]
-        value = logsumexp(self.log_weights, 1) - np.log(k)
+        value = np.asarray(logsumexp(self.log_weights, 1)) - np.log(k)
         with np.errstate(invalid="ignore"):
             share = np.exp(self.log_weights - value[:, None])
         error = share.std(1, ddof=1) / np.sqrt(k)
@@ -261,7 +261,7 @@ def _propose_codes(
     """Return candidate codes, log of the chance to be proposed, and whether they are all."""
     schema = model.schema
     coded = list(schema.coded)
-    no_values = ~unknown[:, list(schema.valued)].any(1)
+    no_values = np.logical_not(unknown[:, list(schema.valued)].any(1))
     listed = np.zeros(len(unknown), bool)
     lost = (
         np.stack([schema.unknown_code(i, unknown) for i in coded], 1) if coded else unknown[:, :0]
@@ -275,7 +275,7 @@ def _propose_codes(
             listed[row] = no_values[row]
             continue
         if no_values[row] and np.prod(states[free], dtype=float) <= k:
-            every = np.stack([s.ravel() for s in np.indices(states[free])], 1)
+            every = np.stack([s.ravel() for s in np.indices(states[free].tolist())], 1)
             codes[row][:, free] = np.resize(every, (k, free.sum()))
             log_q[row] = np.where(np.arange(k) < len(every), -np.log(k), np.inf)
             listed[row] = True

@@ -5,6 +5,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
+from pushforward.core.bases import Density
 from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence
 from pushforward.densities.measured import Measured
@@ -80,7 +81,7 @@ def measured_table(model: TableDensity, measured: tuple[int, ...]) -> MeasuredTa
 
 
 def blurred_density(
-    schema: Schema, density: object, measured: tuple[int, ...], nodes: int
+    schema: Schema, density: Density, measured: tuple[int, ...], nodes: int
 ) -> Measured:
     """Return the law of measured events given their errors, in standard units."""
     places = _among(schema, measured)
@@ -88,7 +89,7 @@ def blurred_density(
     columns = tuple(len(schema.coded) + place for place in places)
     codes = tuple(schema.presence[place] for place in places)
     pairs = tuple((float(low), float(high)) for low, high in ends)
-    return Measured(density, columns, pairs, nodes, codes)  # type: ignore[arg-type]
+    return Measured(density, columns, pairs, nodes, codes)
 
 
 def standard_errors(
