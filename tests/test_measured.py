@@ -33,7 +33,8 @@ def test_a_blurred_gaussian_is_a_gaussian(rng):
         cov = a @ a.T + np.eye(3)
         mean = rng.normal(size=3)
         law = full_gaussian(mean, np.linalg.cholesky(cov))
-        x, s = rng.normal(size=(20, 3)), rng.uniform(0, 1, (20, 2))
+        x = mean + rng.uniform(-1, 1, (20, 3)) @ np.linalg.cholesky(cov).T  # within the bulk
+        s = rng.uniform(0, 1, (20, 2))
         blurred = Measured(law, (0, 2), FREE * 2, 512)
         found = blurred.log_prob(jnp.asarray(x), jnp.asarray(s))
         truth = [

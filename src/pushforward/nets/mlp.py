@@ -140,7 +140,7 @@ class Trunk(eqx.Module):
 
 
 def product(
-    weight: Float[Array, "*leaf rows width"], units: Features, mask: np.ndarray | None = None
+    weight: Float[Array, "*rows width"], units: Features, mask: np.ndarray | None = None
 ) -> Array:
     """Return weight · units, without the connections that `mask` (rows, width) forbids.
 
