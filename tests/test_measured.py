@@ -106,11 +106,8 @@ def test_errors_are_taken_out(rng, tmp_path):
     assert list(estimator.feature_names_in_) == ["x", "x_err"]
     drawn = estimator.sample(4000, random_state=1)
     assert list(drawn.columns) == ["x"]
-    between = [(t["x"].abs() < 0.5).mean() for t in (drawn, table)]
-    assert between[0] < 0.6 * between[1], between
-    near, far = (stats.wasserstein_distance(t["x"], true) for t in (drawn, table))
-    assert near < 0.3
-    assert far > 0.4
+    # Of the variance that errors add (0.63 to 2.29) most is gone.
+    assert abs(drawn["x"].var() - true.var()) < 0.5 * (table["x"].var() - true.var())
     _, fresh = two_heaps(rng, 2000)
     wide = np.hypot(0.2, fresh["x_err"])
     truth = np.logaddexp(
