@@ -11,6 +11,7 @@ from jaxtyping import Array
 from scipy.stats import norm
 
 from pushforward.core.bases import Density
+from pushforward.core.border import align
 from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence
 from pushforward.core.lattice import lattice
@@ -70,13 +71,13 @@ class Measured(Density):
         places, context = np.array(self.columns), self._sizes(context)
         if self.codes is not None:
             own = np.array(self.codes)
-            optional = jnp.asarray(own >= 0).reshape(-1, *(1,) * (x.ndim - 1))
+            optional = align(jnp.asarray(own >= 0), x.ndim)
             context = jnp.where(optional & (x[np.maximum(own, 0)] != 0), 0.0, context)
         scores = jnp.asarray(norm.ppf(lattice(self.nodes, len(places))), x.dtype)
-        low, high = jnp.asarray(self.ends, x.dtype).T.reshape(2, -1, *(1,) * (x.ndim - 1))
+        low, high = (align(end, x.ndim) for end in jnp.asarray(self.ends, x.dtype).T)
 
         def at(score: Array) -> DLogp:
-            moved = x[places] + context * score.reshape(-1, *(1,) * (x.ndim - 1))
+            moved = x[places] + context * align(score, x.ndim)
             inside = jnp.clip(moved, low, high)
             # Without an error a value stays as it is, at an end too.
             lost = ((moved != inside) & (context > 0)).any(0)

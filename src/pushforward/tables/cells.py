@@ -29,15 +29,15 @@ class Cell(NamedTuple):
 
 def has_known_cells(density: Density) -> bool:
     """Tell whether the masses of cells are known: one value, from flows of a normal."""
-    laws = [law for _, law in _members(density)]
-    return all(law is None or law.dim == 1 for law in laws) and has_known_law(density)
+    one = all(law is None or law.dim == 1 for law in _value_laws(density))
+    return one and has_known_law(density)
 
 
 def has_known_law(density: Density) -> bool:
     """Tell whether the values' latents are known and normal."""
     return all(
         law is None or (isinstance(law, Pushforward) and isinstance(law.density, StandardNormal))
-        for _, law in _members(density)
+        for law in _value_laws(density)
     )
 
 
@@ -56,10 +56,10 @@ def log_cell_mean(model: tuple[Density, Cell], rows: Array, context: Array | Non
     return logsumexp(found + jax.nn.log_softmax(density.logits)[:, None], 0)
 
 
-def _members(density: Density) -> list[tuple[Density, Density | None]]:
-    """Return the members, of a mixture or itself, each with the law of its values."""
+def _value_laws(density: Density) -> list[Density | None]:
+    """Return the law of the values of each member of a mixture, or of the density itself."""
     members = density.components if isinstance(density, Mixture) else (density,)
-    return [(m, m.values if isinstance(m, Mixed) else m) for m in members]
+    return [m.values if isinstance(m, Mixed) else m for m in members]
 
 
 def _of_member(member: Density, cell: Cell, x: Features, context: Context) -> DLogp:
