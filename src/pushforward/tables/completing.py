@@ -38,6 +38,9 @@ _RIDGE = 1e-3
 _ROWS = 64
 """Rows completed at once."""
 
+_GRAIN = 2.0**12
+"""Steps in a column's sd: rows alike to one have the same candidates, whatever a cell's rounding."""
+
 Cells = Float[np.ndarray, "n columns"]
 Unknown = Bool[np.ndarray, "n columns"]
 
@@ -107,8 +110,7 @@ def completions(
     proposal = _Proposal.of(model, seed)
     for first in range(0, len(values), _ROWS):
         part = slice(first, first + _ROWS)
-        rngs = [np.random.default_rng([seed, zlib.crc32(row.tobytes())]) for row in values[part]]
-        yield _completed(model, proposal, values[part], unknown[part], there, rngs, candidates)
+        yield _completed(model, proposal, values[part], unknown[part], there, seed, candidates)
 
 
 def drawn_completions(
@@ -224,11 +226,15 @@ def _completed(
     values: Cells,
     unknown: Unknown,
     there: bool,
-    rngs: list[np.random.Generator],
+    seed: int,
     k: int,
 ) -> Completions:
     schema, n = model.schema, len(values)
     events = event_rows(schema, values, schema.standardize(values))
+    rngs = [
+        np.random.default_rng([seed, zlib.crc32(row.tobytes())])
+        for row in np.round(events * _GRAIN)
+    ]
     n_codes = len(schema.coded)
     free = unknown[:, list(schema.valued)]
     codes, log_q, listed = _propose_codes(model, proposal, events, unknown, there, rngs, k)
