@@ -3,6 +3,7 @@
 import datetime as dt
 import itertools
 
+import jax
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -11,6 +12,7 @@ import pytest
 
 import pushforward as pf
 from pushforward.core.errors import DataError, OptionError
+from pushforward.models import build
 from pushforward.tables import Schema, from_frame, infer_schema, read_table
 
 N = 600
@@ -269,9 +271,7 @@ def test_many_rows_are_learned_by_layers_in_a_row(rng, monkeypatch):
     """The model has no scan (that it is the same map otherwise is a law of every model)."""
     table = pd.DataFrame({"x": rng.normal(size=300), "group": rng.choice(["a", "b"], 300)})
     table["y"] = table["x"] ** 2 + 0.1 * rng.normal(size=300)
-    fits = []
-    for many in (100, 100_000):
-        monkeypatch.setattr("pushforward.judge.learning._MANY_ROWS", many)
-        fits.append(pf.DensityEstimator("nsf", random_state=0, max_epochs=2).fit(table))
-    scans = [str(f.model_.density).count("Scan(") for f in fits]
-    assert scans == [0, 1]
+    monkeypatch.setattr("pushforward.judge.learning._MANY_ROWS", 100)
+    fitted = pf.DensityEstimator("nsf", random_state=0, max_epochs=1).fit(table)
+    assert "Scan(" not in str(fitted.model_.density)
+    assert "Scan(" in str(build("nsf", 2, key=jax.random.key(0)))

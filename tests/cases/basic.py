@@ -38,7 +38,10 @@ TRANSFORMS = {
     "sinh": Case(lambda key: Sinh(), 2, sparsity=own(2), trains=False),
     "warp": Case(
         lambda key: Warp(
-            ("identity", "arcsinh", "above", "below", "between"), np.zeros(5), np.full(5, 2.0)
+            ("identity", "arcsinh", "above", "below", "between"),
+            np.zeros(5),
+            np.full(5, 2.0),
+            np.full(5, 0.7),
         ),
         5,
         low=0.1,

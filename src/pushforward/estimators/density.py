@@ -59,7 +59,7 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
     split : "random", or "ordered": rows are in order of time, the last ones are the hold-out and
         those before them choose.
     max_epochs, max_time : limits on learning, in epochs and in seconds per fit (a cross-fitted
-        table, of a few hundred rows, is fitted six times).
+        table, of a few hundred rows, is fitted six times; "auto" takes one time more to choose).
     nodes : quadrature nodes over the cell of a recorded value (1: its midpoint).
     float64 : learn and score in double precision.
     random_state : int for reproducible fits, or a numpy generator, or None.

@@ -100,7 +100,7 @@ class BlurredDensity(eqx.Module):
         components, left = self._parts(numbers, beside)
         wide, variance = np.hypot(1, level), self.variance + level**2
         given = np.full((len(components), 1), _seen(level))
-        flow = in_blocks(_log_prob, self.density, components / wide, given)
+        flow = in_blocks(Density.log_prob, self.density, components / wide, given)
         n_left = numbers.shape[1] - components.shape[1]
         rest = -0.5 * (left / variance + n_left * (np.log(variance) + LOG_2PI))
         return flow - components.shape[1] * np.log(wide) + rest
@@ -197,11 +197,5 @@ def _seen(level):  # noqa: ANN001, ANN202
     return jnp.log(level) + 1.0
 
 
-@eqx.filter_jit
-def _log_prob(density: Density, rows: Array, context: Array) -> Array:
-    return density.log_prob(rows, context)
-
-
-@eqx.filter_jit
 def _latents(density: Pushforward, rows: Array, context: Array) -> Array:
     return density.transform.inverse(rows.T, context.T)[0].T

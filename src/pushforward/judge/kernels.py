@@ -42,7 +42,6 @@ class Kernels(eqx.Module):
         return in_blocks(_log_prob, self, np.concatenate([x, beside[:, None]], 1))
 
 
-@eqx.filter_jit
 def _log_prob(kernels: Kernels, x: Array) -> Array:
     x, beside = x[:, :-1], x[:, -1]
     rows, weights = jnp.asarray(kernels.rows, x.dtype), jnp.asarray(kernels.weights, x.dtype)

@@ -26,7 +26,7 @@ from pushforward.tables.integrated import integrated
 from pushforward.tables.schema import Schema
 
 _FOLDS = 5
-"""Parts of a small table that take turns as its hold-out."""
+"""Parts of a small table that take turns: to choose a model by, and as its hold-out."""
 
 _SCORED_ROWS = 20_000
 """Rows at most whose mean chooses a model, and training rows whose mean is reported: enough for an
@@ -81,9 +81,10 @@ def fit_table(
     """Fit a table and describe it.
 
     Training rows learn, validation rows choose the epoch and the model, hold-out rows only
-    report and calibrate. A table too small for a hold-out is cross-fitted for that: every row is
-    scored by a model that has not seen it; or, where the model has members, half of the rows,
-    each by a member whose nets have not. The columns' scales and splines are then those of all.
+    report and calibrate. A table too small for a hold-out is cross-fitted, twice over: half of
+    the rows choose the model, in turn; and every row is scored by a model that has not seen it;
+    or, where the model has members, half of the rows, each by a member whose nets have not. The
+    columns' scales and splines are then those of all.
     """
     began = time.monotonic()
     if settings.model not in ("auto", *recipe_names()):
@@ -175,7 +176,25 @@ def _try_all(task: Task, ready: Task, split: Split) -> list[_Trial]:
     if (task.settings.model in ("auto", "gaussian") and not task.measured) or not trials:
         members = tried[0].members if tried else 1
         trials.insert(0, _try_gaussian(task, ready, split, members))
+        if members == 1 and len(trials) > 1 and len(split.validation) and not len(split.holdout):
+            return [_tried_in_turn(task, split, trial) for trial in trials]
     return trials
+
+
+def _tried_in_turn(task: Task, split: Split, trial: _Trial) -> _Trial:
+    """Judge a candidate by more fits, to parts of a small table: its validation rows are few."""
+    limit = None if task.settings.max_time is None else task.settings.max_time / _FOLDS
+    settings = dataclasses.replace(task.settings, checkpoint=None, max_time=limit)
+    task, scores = dataclasses.replace(task, settings=settings), []
+    parts = _member_parts(task, split, _FOLDS)
+    for part in parts:
+        ready = learnable(task, part)
+        if trial.candidate is _GAUSSIAN:
+            model = _gaussian(ready, part)
+        else:
+            model = _flow(task, ready, part, trial.candidate)[0]
+        scores.append(_validation_scores(task, model, part))
+    return dataclasses.replace(trial, validation=_mean_score(task, parts, scores))
 
 
 def _try_gaussian(task: Task, ready: Task, split: Split, members: int) -> _Trial:

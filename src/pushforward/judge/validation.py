@@ -242,7 +242,6 @@ def _values_part(
     return density.values, values, given  # type: ignore[return-value]
 
 
-@eqx.filter_jit
 def _return_errors(density: Density, events: Array, context: Array | None = None) -> Array:
     """Return |z' − z| for z the latents of rows and z' those of what z generates."""
     given = None if context is None else context.T
@@ -277,7 +276,6 @@ def _determinant_errors(density: Density, events: Array, context: Array | None) 
     return jax.vmap(error, in_axes=(0, None if context is None else 0))(events, context)
 
 
-@eqx.filter_jit
 def _values_log_prob(density: Density, events: Array, context: Array | None = None) -> Array:
     """Return the log-density of values given the codes."""
     members = _members(density)

@@ -1,8 +1,9 @@
 """Many rows through compiled functions: in padded blocks of one shape, several at a time."""
 
+import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 
 import jax
@@ -20,22 +21,39 @@ _THREADS = 1 + (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.
 """Parts at a time: one leaves cores idle between its matrix products."""
 
 
+_PROGRAMS = 64
+"""Compiled functions that are kept: each holds on to its machine code."""
+
+BlockCall = Callable[..., Array]
+
+
 def in_blocks(
     function: Callable[..., Array],
     model: object,
     rows: np.ndarray,
     context: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Apply a compiled `function(model, rows, context)` to padded blocks of rows; float64 out.
+    """Apply `function(model, rows, context)`, compiled, to padded blocks of rows; float64 out.
 
     A context of no columns is none.
     """
-    parts = [rows] if context is None or not context.shape[1] else [rows, context]
+    call = compiled(function, model)
+    context = np.empty((len(rows), 0)) if context is None else context
+    return in_parts(lambda part: block_by_block(call, rows[part], context[part]), len(rows), BLOCK)
 
-    def call(part: slice) -> np.ndarray:
-        return block_by_block(function, model, *(array[part] for array in parts))
 
-    return in_parts(call, len(rows), BLOCK)
+def compiled(function: Callable[..., Array], model: object) -> BlockCall:
+    """Return the compiled function of a model's blocks; the model is taken apart once, here."""
+    leaves, shape = jax.tree.flatten(model)
+    return functools.partial(_compiled(function, shape), [jnp.asarray(leaf) for leaf in leaves])
+
+
+@functools.lru_cache(_PROGRAMS)
+def _compiled(function: Callable[..., Array], shape: Hashable) -> BlockCall:
+    def call(leaves: list[Array], *blocks: Array) -> Array:
+        return function(jax.tree.unflatten(shape, leaves), *blocks)
+
+    return jax.jit(call)
 
 
 def in_parts(call: Callable[[slice], np.ndarray], n: int, size: int = PART) -> np.ndarray:
@@ -54,16 +72,18 @@ def in_parts(call: Callable[[slice], np.ndarray], n: int, size: int = PART) -> n
     return np.concatenate(out)
 
 
-def block_by_block(
-    function: Callable[..., Array], model: object, *arrays: np.ndarray
-) -> np.ndarray:
-    """Apply a compiled function to the rows of arrays, one padded block after the other."""
-    dtype, n = jnp.result_type(float), len(arrays[0])
+def block_by_block(call: BlockCall, rows: np.ndarray, context: np.ndarray) -> np.ndarray:
+    """Apply a compiled function to rows, one padded block after the other.
+
+    A context of no columns is none.
+    """
+    dtype, n = jnp.result_type(float), len(rows)
+    arrays = [rows, context] if context.shape[1] else [rows]
     out = []
     for first in range(0, max(n, 1), BLOCK):
         padded = [np.zeros((BLOCK, array.shape[1]), dtype) for array in arrays]
         for array, whole in zip(arrays, padded, strict=True):
             whole[: len(array) - first] = array[first : first + BLOCK]
-        result = function(model, *(jnp.asarray(whole) for whole in padded))
+        result = call(*(jnp.asarray(whole) for whole in padded))
         out.append(np.asarray(result, np.float64)[: n - first])
     return np.concatenate(out)

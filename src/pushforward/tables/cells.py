@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import log_ndtr, logsumexp
@@ -41,7 +40,6 @@ def has_known_law(density: Density) -> bool:
     )
 
 
-@eqx.filter_jit
 def log_cell_mean(model: tuple[Density, Cell], rows: Array, context: Array | None = None) -> Array:
     """Return the log of each row's mean density over the cell of its value, codes included.
 

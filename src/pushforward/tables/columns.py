@@ -36,6 +36,10 @@ _MIN_SD = 2 * MIN_SCALE
 _ULPS = 8
 """Float32 roundings between a bound and the values that are spread next to it."""
 
+_SCALES = (4.0, 2.0, 1.0)
+"""Where an unbounded column's tails may begin to be bent, in its sd; 4 leaves a Gaussian as it is,
+and a cell however wild has finite odds."""
+
 _MAX_ROWS = 100_000
 
 Column = Float[np.ndarray, " n"]
@@ -55,9 +59,10 @@ def fit_columns(
 ) -> FittedColumns:
     """Choose and fit each column's chain: warp, centre and scale, and a quantile spline.
 
-    A bounded column passes the logarithm its bounds call for, any other arcsinh, which leaves
-    the middle alone and shortens the tails. The spline follows the quantiles; its number of
-    knots (or none) is the one that describes held-out fifths of these rows best.
+    A bounded column passes the logarithm its bounds call for, any other s arcsinh(u/s), which
+    leaves the middle alone and shortens the tails: s is the one under which the column is most
+    likely a Gaussian so bent. The spline follows the quantiles; its number of knots (or none) is
+    the one that describes held-out fifths of these rows best.
 
     Parameters
     ----------
@@ -72,19 +77,22 @@ def fit_columns(
         u, weights = u[chosen], weights[chosen]
     edges = schema.edges()
     kinds = _warp_kinds(edges, "arcsinh")
-    moments, knots, notes = [], [], []
+    moments, knots, scales, notes = [], [], [], []
     for j, kind in enumerate(kinds):
         there = ~np.isnan(u[:, j])
-        warped, own = _warp(u[there, j], kind, *edges[j]), weights[there]
+        cells, own = u[there, j], weights[there]
+        scale = _likeliest_scale(cells, own) if kind == "arcsinh" and own.any() else 1.0
+        warped = _warp(cells, kind, *edges[j], scale)
         mean = np.average(warped, weights=own) if own.any() else 0.0
         sd = np.sqrt(np.average((warped - mean) ** 2, weights=own)) if own.any() else 0.0
         sd = max(sd, _MIN_SD) if sd > 0 else 1.0
         best = _choose_knots((warped - mean) / sd, own) if own.any() else None
         moments.append((mean, sd))
         knots.append(best if best is not None else _IDENTITY)
+        scales.append(scale)
         notes.append(kind if best is None else f"{kind}, {len(best[0])}-knot quantile spline")
     mean, sd = np.array(moments).T
-    chain = Chain([MarginalSpline(knots), Affine(mean, sd), _warp_of(kinds, edges)])
+    chain = Chain([MarginalSpline(knots), Affine(mean, sd), _warp_of(kinds, edges, scales)])
     return FittedColumns(Frozen(Present(chain) if schema.is_partial else chain), tuple(notes))
 
 
@@ -116,15 +124,28 @@ def _warp_kinds(edges: np.ndarray, unbounded: str) -> tuple[str, ...]:
     return tuple(names.get((bool(a), bool(b)), "between") for a, b in np.isfinite(edges))
 
 
-def _warp_of(kinds: tuple[str, ...], edges: np.ndarray) -> Warp:
+def _warp_of(kinds: tuple[str, ...], edges: np.ndarray, scales: list[float] | None = None) -> Warp:
     low, high = (np.where(np.isfinite(edges[:, k]), edges[:, k], k) for k in (0, 1))
-    return Warp(kinds, low, high)
+    return Warp(kinds, low, high, scales)
 
 
-def _warp(u: Column, kind: str, low: float, high: float) -> Column:
+def _likeliest_scale(u: Column, weights: Column) -> float:
+    """Return the s under which s arcsinh(u/s) is most likely Gaussian (Johnson's S_U)."""
+
+    def log_likelihood(s: float) -> float:
+        bent = s * np.arcsinh(u / s)
+        mean = np.average(bent, weights=weights)
+        variance = np.average((bent - mean) ** 2, weights=weights)
+        log_slope = -0.5 * np.average(np.log1p((u / s) ** 2), weights=weights)
+        return float(log_slope - 0.5 * np.log(max(variance, _MIN_SD**2)))
+
+    return max(_SCALES, key=log_likelihood)
+
+
+def _warp(u: Column, kind: str, low: float, high: float, scale: float) -> Column:
     """Return the warp on the host, in float64."""
     if kind == "arcsinh":
-        return np.arcsinh(u)
+        return scale * np.arcsinh(u / scale)
     zero = np.zeros_like(u)
     up = np.log(u - low) if kind in ("above", "between") else zero
     down = np.log(high - u) if kind in ("below", "between") else zero

@@ -39,7 +39,7 @@ _ROWS = 64
 """Rows completed at once."""
 
 _GRAIN = 2.0**12
-"""Steps in a column's sd: rows alike to one have the same candidates, whatever a cell's rounding."""
+"""Steps in a column's sd: to one, alike rows have like candidates; rounding changes none."""
 
 Cells = Float[np.ndarray, "n columns"]
 Unknown = Bool[np.ndarray, "n columns"]
@@ -243,7 +243,7 @@ def _completed(
         u, more = _propose_values(model, proposal, codes, u, free, rngs)
         log_q = log_q + more
     whole = np.concatenate([codes, u], 2).reshape(n * k, -1)
-    log_p = in_blocks(_log_prob, model.density, whole).reshape(n, k)
+    log_p = in_blocks(Density.log_prob, model.density, whole).reshape(n, k)
     present = _presence(model, codes.reshape(n * k, -1)).reshape(u.shape).astype(bool)
     scales = np.log([schema.columns[i].scale for i in schema.valued])
     known_scale = np.where(present & ~free[:, None], scales, 0.0).sum(2)
@@ -380,11 +380,6 @@ def _interpolated(x: np.ndarray, at: np.ndarray, to: np.ndarray) -> tuple[np.nda
     place = np.clip(np.searchsorted(at, x, "right") - 1, 0, len(at) - 2)
     slope = (to[place + 1] - to[place]) / (at[place + 1] - at[place])
     return to[place] + slope * (x - at[place]), slope
-
-
-@eqx.filter_jit
-def _log_prob(density: Density, rows: Array) -> Array:
-    return density.log_prob(rows)
 
 
 @eqx.filter_jit

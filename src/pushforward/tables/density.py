@@ -13,7 +13,14 @@ from pushforward.core.lattice import lattice
 from pushforward.densities.mixed import Mixed
 from pushforward.densities.pushforward import Pushforward
 from pushforward.tables.balanced import one_of_each
-from pushforward.tables.blocks import BLOCK, block_by_block, in_blocks, in_parts
+from pushforward.tables.blocks import (
+    BLOCK,
+    BlockCall,
+    block_by_block,
+    compiled,
+    in_blocks,
+    in_parts,
+)
 from pushforward.tables.cells import Cell, has_known_cells, log_cell_mean
 from pushforward.tables.columns import inside_edges
 from pushforward.tables.context import ContextColumns, Given
@@ -84,32 +91,36 @@ class TableDensity(eqx.Module):
         DataError : a value is off its column's grid (named by column and row).
         """
         self.schema.check_cells(values)
-        numbers, cell = self.encode(context, len(values)), self._cell()
+        numbers, cell, offsets = self.encode(context, len(values)), self._cell(), self._offsets()
+        if cell is not None:
+            call = compiled(log_cell_mean, (self.density, cell))
+            offsets = np.zeros((1, self.n_latents))
+        else:
+            call = compiled(Density.log_prob, self.density)
+        return self._scored(values, numbers, call, offsets)
+
+    def _scored(
+        self, values: Values, numbers: np.ndarray, call: BlockCall, offsets: np.ndarray
+    ) -> Float[np.ndarray, " n"]:
+        """Return the log of the mean of a compiled density over offsets, in the table's units."""
 
         def of(part: slice) -> np.ndarray:
-            return self._log_prob(values[part], numbers[part], cell)
+            u = self.schema.standardize(values[part])
+            events = event_rows(self.schema, values[part], u)
+            out = self._mean(call, events, numbers[part], offsets) - self.schema.log_scale(u)
+            out[~self.schema.keep_rules(values[part])] = -np.inf
+            return out
 
         return in_parts(of, len(values))
 
-    def _log_prob(self, values: Values, numbers: np.ndarray, cell: Cell | None) -> np.ndarray:
-        u = self.schema.standardize(values)
-        events = event_rows(self.schema, values, u)
-        context = [numbers] if numbers.shape[1] else []
-        if cell is not None:
-            total = block_by_block(log_cell_mean, (self.density, cell), events, *context)
-        else:
-            total = self._node_mean(events, context)
-        out = total - self.schema.log_scale(u)
-        out[~self.schema.keep_rules(values)] = -np.inf
-        return out
-
-    def _node_mean(self, events: np.ndarray, context: list[np.ndarray]) -> np.ndarray:
-        """Return the log of the mean density over the nodes."""
-        total, offsets = np.full(len(events), -np.inf), self._offsets()
+    def _mean(
+        self, call: BlockCall, events: np.ndarray, numbers: np.ndarray, offsets: np.ndarray
+    ) -> np.ndarray:
+        total = np.full(len(events), -np.inf)
         for offset in offsets:
             moved = events.copy()
             moved[:, len(self.schema.coded) :] += offset
-            scores = block_by_block(_log_prob, self.density, moved, *context)
+            scores = block_by_block(call, moved, numbers)
             with np.errstate(invalid="ignore"):  # what is NaN stays NaN
                 total = np.logaddexp(total, scores)
         return total - np.log(len(offsets))
@@ -154,12 +165,12 @@ class TableDensity(eqx.Module):
     def _events(self, key: Array, numbers: np.ndarray) -> Float[np.ndarray, "n dim"]:
         """Draw independent events, one for each row of the context's numbers."""
         n, dtype = len(numbers), jnp.result_type(float)
-        blocks = []
+        blocks, call = [], compiled(_sample, self.density)
         for i, first in enumerate(range(0, n, BLOCK)):
             block = numbers[first : first + BLOCK]
             padded = np.concatenate([block, np.zeros((BLOCK - len(block), numbers.shape[1]))])
-            given = jnp.asarray(padded, dtype) if self.density.context_dim else None
-            drawn = _sample(self.density, jax.random.fold_in(key, i), given)
+            given = [jnp.asarray(padded, dtype)] if self.density.context_dim else []
+            drawn = call(jax.random.fold_in(key, i), *given)
             blocks.append(np.asarray(drawn, np.float64))
         return np.concatenate([np.empty((0, self.dim)), *blocks])[:n]
 
@@ -241,28 +252,19 @@ def event_rows(
     return np.concatenate([schema.codes(values), np.nan_to_num(u, nan=0.0)], 1)
 
 
-@eqx.filter_jit
-def _log_prob(density: Density, u: Array, context: Array | None = None) -> Array:
-    return density.log_prob(u, context)
-
-
-@eqx.filter_jit
-def _sample(density: Density, key: Array, context: Array | None) -> Array:
+def _sample(density: Density, key: Array, context: Array | None = None) -> Array:
     if context is None:
         return density.sample(key, BLOCK)
     return density.sample(key, 1, context)[0]
 
 
-@eqx.filter_jit
 def _inverse(flow: Pushforward, u: Array) -> Array:
     return flow.transform.inverse(u.T)[0].T
 
 
-@eqx.filter_jit
 def _latents(density: Mixed, events: Array) -> Array:
     return density.latents(events.T).T
 
 
-@eqx.filter_jit
 def _forward(flow: Pushforward, z: Array) -> Array:
     return flow.transform.generate(z.T).T

@@ -9,10 +9,10 @@ from pushforward.core.bases import Density
 from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence
 from pushforward.densities.measured import Measured
-from pushforward.tables.blocks import block_by_block, in_parts
+from pushforward.tables.blocks import compiled
 from pushforward.tables.columns import inside_edges
 from pushforward.tables.context import Given
-from pushforward.tables.density import TableDensity, Values, event_rows
+from pushforward.tables.density import TableDensity, Values
 from pushforward.tables.schema import Schema
 
 _NODES = 64
@@ -47,15 +47,8 @@ class MeasuredTable(TableDensity):
         blurred = blurred_density(self.schema, self.density, self.measured, _NODES)
         sizes = standard_errors(self.schema, self.measured, context, len(values))
 
-        def of(part: slice) -> np.ndarray:
-            u = self.schema.standardize(values[part])
-            events = event_rows(self.schema, values[part], u)
-            scores = block_by_block(_log_prob, blurred, events, sizes[part])
-            out = scores - self.schema.log_scale(u)
-            out[~self.schema.keep_rules(values[part])] = -np.inf
-            return out
-
-        return in_parts(of, len(values))
+        call = compiled(Density.log_prob, blurred)
+        return self._scored(values, sizes, call, np.zeros((1, self.n_latents)))
 
     def sample(
         self, key: Array, n: int, context: Given | None = None, *, balanced: bool = False
@@ -116,8 +109,3 @@ def check_measured(schema: Schema, measured: tuple[int, ...]) -> None:
 def _among(schema: Schema, measured: tuple[int, ...]) -> list[int]:
     """Return the places of columns among the valued ones."""
     return [schema.valued.index(i) for i in measured]
-
-
-@eqx.filter_jit
-def _log_prob(density: Measured, rows: Array, context: Array) -> Array:
-    return density.log_prob(rows, context)

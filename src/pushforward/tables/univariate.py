@@ -1,6 +1,5 @@
 """Distribution function, quantiles and mean of a table's only column, given others or not."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -172,15 +171,13 @@ def _parts(model: TableDensity, values: Rows, context: Given | None) -> np.ndarr
     if column.is_valued:
         u[:, 0] = (values - column.centre) / column.scale
         u = np.clip(u, *inside_edges(model.schema))
-    return in_blocks(_compiled_parts, model.density, u, model.encode(context, len(u)))
+    return in_blocks(_all_parts, model.density, u, model.encode(context, len(u)))
 
 
-@eqx.filter_jit
-def _compiled_parts(density: Density, u: Array, context: Array | None = None) -> Array:
+def _all_parts(density: Density, u: Array, context: Array | None = None) -> Array:
     return _over_members(density, lambda member: _member_parts(member, u, context))
 
 
-@eqx.filter_jit
 def _quantile(model: tuple[Density, Array], q: Array, context: Array | None = None) -> Array:
     density, jumps = model
     members, weights = _members(density)
@@ -200,7 +197,6 @@ def _quantile(model: tuple[Density, Array], q: Array, context: Array | None = No
     return jax.lax.fori_loop(0, _HALVINGS, halve, (low, high))[1]
 
 
-@eqx.filter_jit
 def _value_mean(density: Density, rows: Array, context: Array | None = None) -> Array:
     """Return E[u; Y is a value]."""
     nodes = (jnp.arange(MEAN_NODES) + 0.5) / MEAN_NODES
@@ -218,7 +214,6 @@ def _value_mean(density: Density, rows: Array, context: Array | None = None) -> 
     return _over_members(density, member_mean)
 
 
-@eqx.filter_jit
 def _value_points(density: Density, rows: Array, context: Array | None = None) -> Array:
     """Return members' quantiles of u, then the weight of each."""
     z = jax.scipy.special.ndtri((jnp.arange(POINTS) + 0.5) / POINTS)

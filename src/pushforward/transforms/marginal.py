@@ -23,7 +23,7 @@ WARPS = ("identity", "arcsinh", "above", "below", "between")
 class Warp(Transform):
     r"""Bend each column by its own fixed function, data → latent.
 
-    identity: z = x;  arcsinh: z = arcsinh x;  above (x > low): z = log(x − low);
+    identity: z = x;  arcsinh: z = s arcsinh(x/s);  above (x > low): z = log(x − low);
     below (x < high): z = −log(high − x);  between: z = log(x − low) − log(high − x).
 
     At or beyond a bound dlogp is −inf.
@@ -32,24 +32,39 @@ class Warp(Transform):
     ----------
     kinds : one of `WARPS` per column.
     low, high : bounds per column, used where the kind asks for them.
+    scale : s > 0 per column: x much smaller than s stays as it is, beyond it grows as a logarithm.
 
-    Source papamakarios2021flows
+    Source papamakarios2021flows, johnson1949systems
     """
 
     low: Buffer
     high: Buffer
+    scale: Buffer
     kinds: tuple[str, ...] = eqx.field(static=True)
     context_dim: ClassVar[int] = 0
     evidence: ClassVar[Evidence] = Evidence.EXACT
 
-    def __init__(self, kinds: tuple[str, ...], low: object = None, high: object = None):
+    def __init__(
+        self,
+        kinds: tuple[str, ...],
+        low: object = None,
+        high: object = None,
+        scale: object = None,
+    ):
         unknown = set(kinds) - set(WARPS)
         if unknown or not kinds:
             raise OptionError(f"warps {sorted(unknown)}", f"one of {', '.join(WARPS)} per column")
-        dtype = jnp.result_type(float)
+        if scale is not None and not (np.asarray(scale) > 0).all():
+            raise OptionError("scales of a warp", "all above zero")
         self.kinds = tuple(kinds)
-        self.low = Buffer(jnp.asarray(np.zeros(len(kinds)) if low is None else low, dtype))
-        self.high = Buffer(jnp.asarray(np.ones(len(kinds)) if high is None else high, dtype))
+        self.low, self.high, self.scale = (
+            Buffer(
+                jnp.full(len(kinds), fill, jnp.result_type(float))
+                if v is None
+                else jnp.asarray(v, jnp.result_type(float))
+            )
+            for v, fill in ((low, 0.0), (high, 1.0), (scale, 1.0))
+        )
 
     @property
     def dim(self) -> int:
@@ -62,13 +77,13 @@ class Warp(Transform):
     def forward(
         self, z: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
-        low, high = align(self.low.value, z.ndim), align(self.high.value, z.ndim)
+        low, high, scale = self._aligned(z.ndim)
         x, dlogp = z, jnp.zeros_like(z)
         for kind in self._present():
             here = self._where(kind, z.ndim)
             safe = jnp.where(here, z, 0.0)
             if kind == "arcsinh":
-                value, change = jnp.sinh(safe), -log_cosh(safe)
+                value, change = scale * jnp.sinh(safe / scale), -log_cosh(safe / scale)
             elif kind == "above":
                 value, change = low + jnp.exp(safe), -safe
             elif kind == "below":
@@ -83,14 +98,14 @@ class Warp(Transform):
     def inverse(
         self, x: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
-        low, high = align(self.low.value, x.ndim), align(self.high.value, x.ndim)
+        low, high, scale = self._aligned(x.ndim)
         z, dlogp = x, jnp.zeros_like(x)
         for kind in self._present():
             here = self._where(kind, x.ndim)
             outside = here & _outside(kind, x, low, high)
             if kind == "arcsinh":
-                value = jnp.arcsinh(jnp.where(here, x, 0.0))
-                change = -log_cosh(value)
+                bent = jnp.arcsinh(jnp.where(here, x, 0.0) / scale)
+                value, change = scale * bent, -log_cosh(bent)
             else:
                 up = jnp.log(jnp.where(here & ~outside, x - low, 1.0))
                 down = jnp.log(jnp.where(here & ~outside, high - x, 1.0))
@@ -103,6 +118,10 @@ class Warp(Transform):
             change = jnp.where(outside, -jnp.inf, change)
             z, dlogp = jnp.where(here, value, z), jnp.where(here, change, dlogp)
         return z, dlogp.sum(0)
+
+    def _aligned(self, ndim: int) -> tuple[Array, Array, Array]:
+        low, high, scale = (align(b.value, ndim) for b in (self.low, self.high, self.scale))
+        return low, high, scale
 
     def _present(self) -> list[str]:
         return [kind for kind in WARPS[1:] if kind in self.kinds]
