@@ -139,7 +139,7 @@ def test_columns_follow_the_weights(rng):
     assert abs(z.std() - 1) < 0.1
 
 
-@pytest.mark.parametrize("s", [np.inf, 2.0, 0.5])
+@pytest.mark.parametrize("s", [np.inf, 2.0, 1.0])
 def test_tails_are_as_heavy_as_the_columns(s, rng):
     """Of u = s sinh(v/s), v normal (s = inf: u = v), the model's far quantiles are the law's."""
     v, shares = rng.normal(size=4000), np.array([1e-5, 1e-4, 1 - 1e-4, 1 - 1e-5])
