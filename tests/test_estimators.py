@@ -1,6 +1,7 @@
 """The scikit-learn face: conformity, frames, p-values, small tables, errors."""
 
 import pickle
+import time
 
 import jax
 import numpy as np
@@ -18,6 +19,7 @@ import pushforward as pf
 from pushforward.core.errors import DataError, OptionError, SchemaMismatchError
 from pushforward.judge.baselines import score_baselines
 from pushforward.judge.p_values import conformal_p_values
+from pushforward.judge.settings import Settings
 
 
 def _expected(_):
@@ -148,6 +150,15 @@ def test_float64(rng):
     assert all(leaf.dtype == np.float64 for leaf in params)
     z = est.transform(rows)
     np.testing.assert_allclose(est.inverse_transform(z), rows, atol=1e-12)
+
+
+def test_the_clock_runs_from_the_beginning():
+    """Learning ends after four fifths of the time, whatever came before it."""
+    settings = Settings(max_time=10.0, began=time.monotonic() - 6.0)
+    assert settings.seconds_left() == pytest.approx(2.0, abs=0.2)
+    assert settings.anew(5.0).seconds_left() == pytest.approx(4.0, abs=0.2)
+    assert Settings(max_time=1.0, began=time.monotonic() - 6.0).seconds_left() == 0
+    assert Settings().seconds_left() is None
 
 
 def test_clone_search_pipeline_and_memory(rng):

@@ -90,6 +90,24 @@ def test_patience_and_time_stop(rng):
     assert quick.stopped_by == "max_time"
 
 
+def test_many_rows_are_seen_by_the_share(rng, monkeypatch):
+    """Of 16 batches an epoch takes 4: their mean loss is that of all rows, weights counted."""
+    monkeypatch.setattr("pushforward.fitting.plan._MOST_STEPS", 4)
+    x, weights = rng.standard_normal((1000, 1)) * 2, rng.uniform(0, 2, 1000)
+    model = pf.models.gaussian(1, key=jax.random.key(0))
+    options = {"max_epochs": 200, "patience": 999, "learning_rate": 1e-9, "batch_size": 64}
+    found = pf.fit(model, x, key=jax.random.key(1), weights=weights, validation=0, **options)
+    losses = np.array(found.history["train"])
+    assert len(losses) == 200
+    each = -np.asarray(model.log_prob(x))
+    # 250 rows of 1,000 without repetition: three quarters of the variance, in 200 means of them.
+    error = (weights / weights.mean() * (each - np.average(each, weights=weights))).std()
+    assert losses.mean() == pytest.approx(
+        np.average(each, weights=weights), abs=4 * error / np.sqrt(250 * 200)
+    )
+    assert 0.4 < losses.std() / (error * np.sqrt(0.75 / 250)) < 1.6
+
+
 def test_sharded_is_single(rng):
     if len(jax.devices()) < 2:
         pytest.skip("needs two devices")

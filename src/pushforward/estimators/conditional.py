@@ -99,6 +99,18 @@ class ConditionalDensityEstimator(BaseEstimator):
                 f"{type(self).__name__} requires y to be passed, but the target y is None",
                 "the target, a column or a table with as many rows as X",
             )
+        settings = Settings(
+            model=self.model,
+            validation=self.validation,
+            holdout=self.holdout,
+            split=self.split,
+            max_epochs=self.max_epochs,
+            max_time=self.max_time,
+            nodes=self.nodes,
+            seed=seed_of(self.random_state),
+            progress=self.progress,
+            checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
+        )
         declared = dict(self.schema or {})
         frame, target = split_dates(from_frame(X), declared), from_frame(_as_table(y))
         n = len(frame.values)
@@ -122,18 +134,6 @@ class ConditionalDensityEstimator(BaseEstimator):
             for part, names in ((frame, x_names), (target, y_names))
         )
         schema = set_aside_dependent(schema, target.values[weights > 0], tuple(declared))
-        settings = Settings(
-            model=self.model,
-            validation=self.validation,
-            holdout=self.holdout,
-            split=self.split,
-            max_epochs=self.max_epochs,
-            max_time=self.max_time,
-            nodes=self.nodes,
-            seed=seed_of(self.random_state),
-            progress=self.progress,
-            checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
-        )
         with jax.enable_x64(self.float64):
             rows = TableRows(target.values, weights, frame.values, units_of(groups, n))
             fitted = fit_table(rows, schema, settings, given)

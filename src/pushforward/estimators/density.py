@@ -58,8 +58,9 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         cross-fitted instead.
     split : "random", or "ordered": rows are in order of time, the last ones are the hold-out and
         those before them choose.
-    max_epochs, max_time : limits on learning, in epochs and in seconds per fit (a cross-fitted
-        table, of a few hundred rows, is fitted six times; "auto" takes one time more to choose).
+    max_epochs, max_time : limits on learning, in epochs, and on the whole fit, in seconds: four
+        fifths of them until learning ends (a cross-fitted table, of a few hundred rows, is fitted
+        five more times; "auto" takes one time more to choose).
     nodes : quadrature nodes over the cell of a recorded value (1: its midpoint).
     float64 : learn and score in double precision.
     random_state : int for reproducible fits, or a numpy generator, or None.
@@ -122,6 +123,19 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         Rows of one group (a label per row) stay together when rows are set apart for choosing
         and reporting.
         """
+        settings = Settings(
+            model=self.model,
+            missing=self.missing,
+            validation=self.validation,
+            holdout=self.holdout,
+            split=self.split,
+            max_epochs=self.max_epochs,
+            max_time=self.max_time,
+            nodes=self.nodes,
+            seed=seed_of(self.random_state),
+            progress=self.progress,
+            checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
+        )
         whole = isinstance(self.schema, Schema)
         frame = from_frame(X, self.schema if whole else None)
         table_names = frame.table_names
@@ -144,19 +158,6 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         if self.missing == "marginalize":
             schema = whole_schema(schema)
         measured = self._measured(schema)
-        settings = Settings(
-            model=self.model,
-            missing=self.missing,
-            validation=self.validation,
-            holdout=self.holdout,
-            split=self.split,
-            max_epochs=self.max_epochs,
-            max_time=self.max_time,
-            nodes=self.nodes,
-            seed=seed_of(self.random_state),
-            progress=self.progress,
-            checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
-        )
         with jax.enable_x64(self.float64):
             rows = TableRows(frame.values, weights, sizes, units_of(groups, len(frame.values)))
             fitted = fit_table(rows, schema, settings, measured=measured)

@@ -66,7 +66,8 @@ def fit(
     validation : share of rows set aside at random to choose the epoch; or those rows
         themselves, an array or a tuple (x, context, weights); 0 for none.
     batch_size, max_epochs, patience, learning_rate : chosen from the number of rows if not
-        given; patience counts epochs without a better validation loss.
+        given; patience counts epochs without a better validation loss. In an epoch each row is
+        seen once; with more than 256 batches of rows, it is 256 batches drawn anew.
     max_time : seconds after which to stop with the best model so far; the learning rate's fall
         is shortened to fit.
     mesh : devices over which to split each batch, along the mesh's first axis.
@@ -99,7 +100,7 @@ def fit(
         learning_rate=learning_rate,
         shards=shards,
     )
-    train = _scaled(train, train.x.shape[0] / plan.steps)
+    train = _scaled(train, min(train.x.shape[0] / plan.steps, plan.batch_size))
     blocks = None if held is None else _blocks(_scaled(held, held.x.shape[0]))
     params, rest = partition(model)
     state, history = start(params, run_key), _empty_history()

@@ -12,6 +12,9 @@ TARGET_STEPS = 3500
 
 _WARM_UP = 0.03
 _FINAL_RATE = 0.01
+_MOST_STEPS = 256
+"""Steps after which validation rows choose, and the clock is looked at."""
+
 _STEPS_PER_CALL = 25
 """Least steps in one compiled call: below it the call's own cost (0.2 ms) would be felt."""
 
@@ -41,8 +44,9 @@ def make_plan(
 ) -> Plan:
     """Choose what the caller left open for `n` rows.
 
-    Batches are of nearly equal size and every row is seen once an epoch; at least four steps an
-    epoch where there are rows enough.
+    Batches are of nearly equal size and every row is seen once an epoch, which has at least four
+    steps where there are rows enough. Where it would have more than `_MOST_STEPS`, an epoch is
+    so many steps of rows drawn anew.
     """
     for name, value in (("batch_size", batch_size), ("patience", patience)):
         if value is not None and value < 1:
@@ -54,8 +58,9 @@ def make_plan(
     wanted = min(BATCH_SIZE, max(32, n // 4)) if batch_size is None else batch_size
     steps = max(1, math.ceil(n / wanted))
     size = math.ceil(math.ceil(n / steps) / shards) * shards
+    passes, steps = steps, min(steps, _MOST_STEPS)
     if max_epochs is None:
-        max_epochs = min(1000, max(20, math.ceil(TARGET_STEPS / steps)))
+        max_epochs = min(1000, math.ceil(max(20 * passes, TARGET_STEPS) / steps))
     return Plan(
         steps=steps,
         batch_size=size,

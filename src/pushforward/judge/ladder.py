@@ -63,7 +63,7 @@ def compare(
     share = None if settings.max_time is None else settings.max_time / flows
     rungs: list[Rung] = []
     for name in models:
-        each = dataclasses.replace(settings, model=name, max_time=share)
+        each = dataclasses.replace(settings.anew(share), model=name)
         try:
             fitted = fit_table(rows, schema, each)
         except (FitError, OptionError) as error:

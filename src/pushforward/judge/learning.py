@@ -86,8 +86,12 @@ def learn_flow(
     *,
     member: int = 0,
     epochs: int | None = None,
+    sharing: int = 1,
 ) -> tuple[TableDensity, Fit]:
-    """Fit a flow to a split; for a given number of epochs, as a refit without a checkpoint."""
+    """Fit a flow to a split; for a given number of epochs, as a refit without a checkpoint.
+
+    This fit and those after it, `sharing` in all, share the seconds that are left.
+    """
     settings, schema = task.settings, columns.schema
     key = jax.random.key(settings.seed)
     net_key, fit_key = jax.random.split(jax.random.fold_in(key, member) if member else key)
@@ -105,6 +109,7 @@ def learn_flow(
     if task.measured:
         start = blurred_density(schema, start, task.measured, _ERROR_NODES)
     context, seen = (_conditions(task, columns, part) for part in (train, held))
+    seconds = settings.seconds_left()
     checked = (_events(schema, held), seen, held.weights)
     fitted = fit(
         start,
@@ -114,7 +119,7 @@ def learn_flow(
         weights=train.weights,
         validation=checked if len(held) else 0.0,
         max_epochs=epochs,
-        max_time=None if settings.max_time is None else settings.max_time / candidate.members,
+        max_time=None if seconds is None else seconds / sharing,
         learning_rate=candidate.learning_rate,
         progress=settings.progress,
         perturb=_noise(candidate.dropout, schema),

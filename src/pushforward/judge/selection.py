@@ -184,10 +184,9 @@ def _try_all(task: Task, ready: Task, split: Split) -> list[_Trial]:
 def _tried_in_turn(task: Task, split: Split, trial: _Trial) -> _Trial:
     """Judge a candidate by more fits, to parts of a small table: its validation rows are few."""
     limit = None if task.settings.max_time is None else task.settings.max_time / _FOLDS
-    settings = dataclasses.replace(task.settings, checkpoint=None, max_time=limit)
-    task, scores = dataclasses.replace(task, settings=settings), []
-    parts = _member_parts(task, split, _FOLDS)
+    parts, scores = _member_parts(task, split, _FOLDS), []
     for part in parts:
+        task = dataclasses.replace(task, settings=task.settings.anew(limit))
         ready = learnable(task, part)
         if trial.candidate is _GAUSSIAN:
             model = _gaussian(ready, part)
@@ -223,7 +222,7 @@ def _flow(
         settings = dataclasses.replace(task.settings, checkpoint=None)
         first = dataclasses.replace(ready, settings=settings)
         columns = fit_table_columns(first, split.train)
-        model, _ = learn_flow(first, columns, split, candidate, epochs=epochs)
+        model, _ = learn_flow(first, columns, split, candidate, epochs=epochs, sharing=2)
         ready = filled_by(model, task, split, 0)
     columns = fit_table_columns(ready, split.train)
     model, fitted = learn_flow(ready, columns, split, candidate, epochs=epochs)
@@ -239,7 +238,8 @@ def _try_flow(task: Task, ready: Task, split: Split, candidate: Candidate) -> _T
         seen = np.sort(np.concatenate([split.train, split.validation]))
         columns = fit_table_columns(task, seen)
         found = [
-            learn_flow(task, columns, part, candidate, member=i) for i, part in enumerate(parts)
+            learn_flow(task, columns, part, candidate, member=i, sharing=len(parts) - i)
+            for i, part in enumerate(parts)
         ]
     scores = [
         _validation_scores(task, model, part) for (model, _), part in zip(found, parts, strict=True)
@@ -282,6 +282,8 @@ def _refit(task: Task, ready: Task, part: Split, best: _Trial) -> TableDensity:
         return _gaussian(ready, part)
     losses = best.history["validation"] or best.history["train"]
     epochs = int(np.nanargmin(losses)) + 1 if np.isfinite(losses).any() else 1
+    settings = task.settings.anew(task.settings.max_time)
+    task, ready = (dataclasses.replace(each, settings=settings) for each in (task, ready))
     return _flow(task, ready, part, best.candidate, epochs)[0]
 
 
