@@ -50,7 +50,7 @@ def compare(
         str | None, typer.Option(metavar="COLUMN", help="Column of row weights.")
     ] = None,
     schema: Annotated[Path | None, typer.Option(help="TOML file, as of `fit`.")] = None,
-    max_time: Annotated[float, typer.Option(help="Seconds to learn for, all models together.")] = (
+    max_time: Annotated[float, typer.Option(help="Seconds that all fits may take together.")] = (
         120.0
     ),
     seed: Seed = 0,

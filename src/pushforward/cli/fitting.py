@@ -71,7 +71,9 @@ def fit(
     ] = "random",
     validation: Annotated[float, typer.Option(help="Share of rows that choose.")] = 0.1,
     holdout: Annotated[float, typer.Option(help="Share of rows that only report.")] = 0.1,
-    max_time: Annotated[float | None, typer.Option(help="Seconds to learn for at most.")] = None,
+    max_time: Annotated[
+        float | None, typer.Option(help="Seconds that the fit may take, about.")
+    ] = None,
     max_epochs: Annotated[int | None, typer.Option(help="Epochs to learn for at most.")] = None,
     nodes: Annotated[int, typer.Option(help="Quadrature nodes in a recorded value's cell.")] = 1,
     float64: Annotated[bool, typer.Option("--float64", help="Double precision.")] = False,
