@@ -6,6 +6,9 @@ import pytest
 
 import pushforward as pf
 from pushforward.core.errors import DataError, OptionError
+from pushforward.fitting.outcome import Fit
+from pushforward.judge import selection
+from pushforward.judge.learning import learn_gaussian
 from pushforward.judge.rows import TableRows
 from pushforward.judge.selection import _member_parts, fit_table
 from pushforward.judge.settings import Settings, Task
@@ -90,3 +93,23 @@ def test_groups_and_order_reach_the_fit(rng):
         pf.DensityEstimator("gaussian").fit(table, groups=np.zeros(600))
     with pytest.raises(OptionError, match="'ordered'"):
         pf.DensityEstimator(split="blocks").fit(table)
+
+
+def test_a_small_table_chooses_by_half_of_its_rows(rng, monkeypatch):
+    """No fit is judged by a row it learned from; one law under two names has one score."""
+    seen = []
+
+    def learn(task, columns, split, candidate, **options):
+        seen.append((split, options.get("epochs")))
+        history = {"epoch": [1], "train": [0.0], "validation": [0.0], "skipped": [0]}
+        return learn_gaussian(task, split.train), Fit(None, history, "max_epochs")
+
+    monkeypatch.setattr(selection, "learn_flow", learn)
+    card = pf.DensityEstimator(random_state=0).fit(rng.normal(size=(200, 2))).card_
+    assert card["candidates"]["gaussian"] == card["candidates"]["nsf"]
+    _, *turns = [split for split, epochs in seen if epochs is None]
+    judged = np.concatenate([split.validation for split in turns])
+    assert len(np.unique(judged)) == len(judged) == 100
+    assert not any(np.isin(split.validation, split.train).any() for split in turns)
+    refits = [split for split, epochs in seen if epochs is not None]
+    assert all(not np.isin(split.holdout, split.train).any() for split in refits)
