@@ -20,7 +20,6 @@ PART = 4 * BLOCK
 _THREADS = 1 + (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
 """Parts at a time: one leaves cores idle between its matrix products."""
 
-
 _PROGRAMS = 64
 """Compiled functions that are kept: each holds on to its machine code."""
 

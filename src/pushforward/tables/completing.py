@@ -231,10 +231,8 @@ def _completed(
 ) -> Completions:
     schema, n = model.schema, len(values)
     events = event_rows(schema, values, schema.standardize(values))
-    rngs = [
-        np.random.default_rng([seed, zlib.crc32(row.tobytes())])
-        for row in np.round(events * _GRAIN)
-    ]
+    places = np.round(events * _GRAIN) + 0.0  # no zero is below zero
+    rngs = [np.random.default_rng([seed, zlib.crc32(row.tobytes())]) for row in places]
     n_codes = len(schema.coded)
     free = unknown[:, list(schema.valued)]
     codes, log_q, listed = _propose_codes(model, proposal, events, unknown, there, rngs, k)
