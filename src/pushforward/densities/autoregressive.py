@@ -20,6 +20,10 @@ MAX_LOGIT = 30.0
 """Largest |logit|: e^−60 of another, and sums of e^logit stay within float32."""
 
 
+_SCALINGS, _SCALED = 50, 1e-6
+"""Most steps of iterative scaling, and the step in nats that ends it."""
+
+
 class CategoricalAutoregressive(Density):
     r"""The law of codes, each given those before it.
 
@@ -79,17 +83,35 @@ class CategoricalAutoregressive(Density):
             raise OptionError(f"masses of {[len(m) for m in masses]}", f"positive, of {sizes}")
         self.bias = jnp.asarray(_raw_logits(np.concatenate(masses)), jnp.result_type(float))
 
-    def counted(self, masses: Float[np.ndarray, " states"]) -> "CategoricalAutoregressive":
-        """Return the law with these masses of its first code, which nothing comes before.
+    def counted(
+        self,
+        masses: list[np.ndarray],
+        codes: Float[np.ndarray, "n dim"],
+        weights: Float[np.ndarray, " n"],
+    ) -> "CategoricalAutoregressive":
+        """Return the law that gives each state of a code, over these rows, this mass on average.
 
-        They are a law of their own, best counted: learning them by steps only adds noise.
+        Only the biases move, by iterative scaling (at the rows' own shares their likelihood is
+        then the greatest). The first code has no others before it: its masses are its law. What
+        learning by steps leaves of shares is noise, seen in samples of few rows.
+
+        Source darroch1972scaling
         """
         if self.context_dim:
             raise OptionError("counted masses of a law with a context", "no context")
-        first = slice(self.sizes[0])
-        bias = self.bias.at[first].set(_raw_logits(masses))
-        weights = self.weights.at[first].set(0.0)
-        return eqx.tree_at(lambda law: (law.bias, law.weights), self, (bias, weights))
+        law = eqx.tree_at(lambda law: law.weights, self, self.weights.at[: self.sizes[0]].set(0.0))
+        said = np.asarray(law._said(law.flags(jnp.asarray(codes.T, law.bias.dtype)), None), float)
+        wanted, share = np.concatenate(masses), weights / weights.sum()
+        bias = _raw_logits(wanted)
+        for _ in range(_SCALINGS):
+            mass = np.exp(MAX_LOGIT * np.tanh((bias[:, None] + said) / MAX_LOGIT))
+            total = np.add.reduceat(mass, self._offsets, 0)
+            found = (mass / total[self._owners]) @ share
+            step = np.log(wanted / found)
+            bias += step
+            if np.abs(step).max() < _SCALED:
+                break
+        return eqx.tree_at(lambda law: law.bias, law, jnp.asarray(bias, law.bias.dtype))
 
     @property
     def dim(self) -> int:
@@ -134,10 +156,13 @@ class CategoricalAutoregressive(Density):
 
     def _logits(self, flags: Features, context: Context) -> Features:
         """Return all codes' logits `(n_flags, *n)`; a code's depend on earlier codes' flags."""
+        return bounded(align(self.bias, flags.ndim) + self._said(flags, context), MAX_LOGIT)
+
+    def _said(self, flags: Features, context: Context) -> Features:
+        """Return what the net adds to the biases."""
         degrees = unit_degrees(self.trunk.degrees or (), self.trunk.hidden[-1])
         mask = allowed(np.arange(self.dim), degrees)[self._owners]
-        said = product(self.weights, self.trunk(flags, context), mask)
-        return bounded(align(self.bias, flags.ndim) + said, MAX_LOGIT)
+        return product(self.weights, self.trunk(flags, context), mask)
 
     def _summed(self, values: Features) -> Features:
         """Return the sums over each code's flags: `(dim, *n)`."""

@@ -27,6 +27,9 @@ from pushforward.transforms.compose import Frozen, unstacked
 _MANY_ROWS = 100_000
 """Training rows from which on layers are compiled one by one: it pays for its seconds."""
 
+_COUNTED_ROWS = 20_000
+"""Rows at most over which codes' masses are brought to their shares."""
+
 _ERROR_NODES = 16
 """Points of the errors' law in learning: so many times the work."""
 
@@ -130,8 +133,10 @@ def learn_flow(
     density = fitted.model.density if task.measured else fitted.model
     if isinstance(density, Mixed) and task.given is None:
         seen = task.rows[np.sort(np.concatenate([split.train, split.validation]))]
-        masses = _training_rows(task, columns, seen)[0].masses()
-        density = dataclasses.replace(density, codes=density.codes.counted(masses[0]))
+        built = _training_rows(task, columns, seen)[0]
+        some = built[:_COUNTED_ROWS]
+        codes = density.codes.counted(built.masses(), some.codes, some.weights)
+        density = dataclasses.replace(density, codes=codes)
     model = TableDensity(schema, density, settings.nodes, columns.given)
     return measured_table(model, task.measured) if task.measured else model, fitted
 
