@@ -10,6 +10,7 @@ import optax
 from jaxtyping import Array, Float, Int, PyTree
 
 from pushforward.core.parameters import combine
+from pushforward.core.programs import compiled
 from pushforward.fitting.batch import Batch
 from pushforward.fitting.plan import Plan
 
@@ -74,7 +75,7 @@ def guarded_step(
     return params, optimizer, scale, skipped + ~good, good
 
 
-@eqx.filter_jit
+@compiled
 def run_epochs(
     state: State,
     rest: PyTree,
@@ -166,7 +167,7 @@ def evaluate(
     return jax.lax.map(one, blocks).sum()
 
 
-evaluate_once = eqx.filter_jit(evaluate)
+evaluate_once = compiled(evaluate)
 
 
 def schedule(share: Array, plan: Plan) -> Array:
