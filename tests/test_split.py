@@ -96,20 +96,48 @@ def test_groups_and_order_reach_the_fit(rng):
 
 
 def test_a_small_table_chooses_by_half_of_its_rows(rng, monkeypatch):
-    """No fit is judged by a row it learned from; one law under two names has one score."""
-    seen = []
+    """No fit is judged by a row that it learned from or stopped by; one law under two names has
+    one score."""
+    seen, judged = [], []
 
     def learn(task, columns, split, candidate, **options):
         seen.append((split, options.get("epochs")))
         history = {"epoch": [1], "train": [0.0], "validation": [0.0], "skipped": [0]}
         return learn_gaussian(task, split.train), Fit(None, history, "max_epochs")
 
+    def score(task, model, part):
+        judged.append(part.validation)
+        return original(task, model, part)
+
+    original = selection._validation_scores
     monkeypatch.setattr(selection, "learn_flow", learn)
+    monkeypatch.setattr(selection, "_validation_scores", score)
     card = pf.DensityEstimator(random_state=0).fit(rng.normal(size=(200, 2))).card_
     assert card["candidates"]["gaussian"] == card["candidates"]["nsf"]
     _, *turns = [split for split, epochs in seen if epochs is None]
-    judged = np.concatenate([split.validation for split in turns])
-    assert len(np.unique(judged)) == len(judged) == 100
-    assert not any(np.isin(split.validation, split.train).any() for split in turns)
+    mine = judged[-len(turns) :]
+    assert len(np.unique(np.concatenate(mine))) == len(np.concatenate(mine)) == 100
+    for split, rows in zip(turns, mine, strict=True):
+        assert not np.isin(rows, np.concatenate([split.train, split.validation])).any()
     refits = [split for split, epochs in seen if epochs is not None]
     assert all(not np.isin(split.holdout, split.train).any() for split in refits)
+
+
+def test_shares_are_counted_over_rows_of_the_whole_table(rng, monkeypatch):
+    """Rows sorted by a text, of which few are counted: what follows from it still does."""
+    monkeypatch.setattr("pushforward.judge.learning._COUNTED_ROWS", 200)
+    group = np.repeat(["a", "b"], 500)
+    table = pd.DataFrame({"group": group, "same": group, "x": rng.normal(size=1000)})
+    law = pf.DensityEstimator("nsf", random_state=0, max_epochs=4).fit(table)
+    drawn = law.sample(2000, random_state=0)
+    shares = drawn.groupby("group")["same"].value_counts(normalize=True)
+    assert abs((drawn["same"] == "a").mean() - 0.5) < 0.15
+    assert shares["a"]["a"] > shares["b"]["a"] + 0.1  # learning has begun; not undone
+
+
+def test_a_common_factor_of_weights_changes_no_share(rng):
+    table = pd.DataFrame({"g": np.repeat(["a", "b"], [900, 100]), "x": rng.normal(size=1000)})
+    for factor in (1.0, 1e-3):
+        law = pf.DensityEstimator("gaussian", random_state=0)
+        law.fit(table, sample_weight=np.full(1000, factor))
+        assert abs((law.sample(4000, random_state=0)["g"] == "b").mean() - 0.1) < 0.03

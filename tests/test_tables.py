@@ -24,7 +24,7 @@ from pushforward.tables import (
     read_table,
     stream_table,
 )
-from pushforward.tables.blocks import compiled
+from pushforward.tables.blocks import prepared
 from pushforward.tables.columns import evaluate_knots, fit_columns, quantile_knots
 from pushforward.transforms import Chain, ContextShift, MarginalSpline
 
@@ -128,7 +128,7 @@ def test_a_cells_mass_is_its_quadrature(rng, kind):
     model = table_density(np.stack(columns, 1), 2000, declared)
     assert str(model.evidence) == "exact"
     rows = np.stack(columns, 1)[:60]
-    call = compiled(Density.log_prob, model.density)
+    call = prepared(Density.log_prob, model.density)
     nodes = model._scored(rows, np.empty((60, 0)), call, model._offsets())
     np.testing.assert_allclose(model.log_prob(rows), nodes, atol=2e-3, rtol=0)
 

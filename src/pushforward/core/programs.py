@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -12,7 +12,10 @@ KEPT = 8
 that Linux grants a process: one that fits many tables would end in LLVM's lack of memory."""
 
 
-def compiled(function: Callable) -> Callable:
+Function = TypeVar("Function", bound=Callable)
+
+
+def compiled(function: Function) -> Function:
     """Compile a function of PyTrees like `equinox.filter_jit`, and keep its last `KEPT` programs.
 
     Arrays are inputs, everything else (hashable) is part of the program.
@@ -33,4 +36,4 @@ def compiled(function: Callable) -> Callable:
         sizes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
         return program(shape, sizes, rest, tuple(values))(leaves)
 
-    return call
+    return call  # type: ignore[return-value]

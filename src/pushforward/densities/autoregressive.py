@@ -85,30 +85,34 @@ class CategoricalAutoregressive(Density):
 
     def counted(
         self,
-        masses: list[np.ndarray],
+        masses: Float[np.ndarray, " states"],
         codes: Float[np.ndarray, "n dim"],
         weights: Float[np.ndarray, " n"],
     ) -> "CategoricalAutoregressive":
-        """Return the law that gives each state of a code, over these rows, this mass on average.
+        """Return the law with these masses of its first code, and of the others these rows' shares.
 
-        Only the biases move, by iterative scaling (at the rows' own shares their likelihood is
-        then the greatest). The first code has no others before it: its masses are its law. What
-        learning by steps leaves of shares is noise, seen in samples of few rows.
+        The first code has no others before it: its masses are its law. Of the others the biases
+        move, by iterative scaling, until each state has on average over the rows the mass that is
+        its share in them: of all biases these make the rows likeliest. A state that no row has
+        keeps its bias. What learning by steps leaves of shares is noise, seen in few samples.
 
         Source darroch1972scaling
         """
         if self.context_dim:
             raise OptionError("counted masses of a law with a context", "no context")
         law = eqx.tree_at(lambda law: law.weights, self, self.weights.at[: self.sizes[0]].set(0.0))
-        said = np.asarray(law._said(law.flags(jnp.asarray(codes.T, law.bias.dtype)), None), float)
-        wanted, share = np.concatenate(masses), weights / weights.sum()
-        bias = _raw_logits(wanted)
+        flags = law.flags(jnp.asarray(codes.T, law.bias.dtype))
+        said, weights = np.asarray(law._said(flags, None), float), weights / weights.sum()
+        wanted = np.asarray(flags, float) @ weights
+        bias = np.array(law.bias, float)
+        bias[: self.sizes[0]], wanted[: self.sizes[0]] = _raw_logits(masses), masses
+        there = wanted > 0
         for _ in range(_SCALINGS):
             mass = np.exp(MAX_LOGIT * np.tanh((bias[:, None] + said) / MAX_LOGIT))
             total = np.add.reduceat(mass, self._offsets, 0)
-            found = (mass / total[self._owners]) @ share
-            step = np.log(wanted / found)
-            bias += step
+            found = (mass / total[self._owners]) @ weights
+            step = np.log(wanted[there] / found[there])
+            bias[there] += step
             if np.abs(step).max() < _SCALED:
                 break
         return eqx.tree_at(lambda law: law.bias, law, jnp.asarray(bias, law.bias.dtype))

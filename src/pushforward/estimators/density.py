@@ -58,9 +58,9 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         cross-fitted instead.
     split : "random", or "ordered": rows are in order of time, the last ones are the hold-out and
         those before them choose.
-    max_epochs, max_time : limits on learning, in epochs, and on the whole fit, in seconds: four
-        fifths of them until learning ends (a cross-fitted table, of a few hundred rows, is fitted
-        five more times; "auto" takes one time more to choose).
+    max_epochs, max_time : limits on learning, in epochs, and on the whole fit, in seconds, about:
+        learning ends after four fifths of them (a cross-fitted table, of a few hundred rows, is
+        fitted several times, which share them). An epoch is at most 256 batches.
     nodes : quadrature nodes over the cell of a recorded value (1: its midpoint).
     float64 : learn and score in double precision.
     random_state : int for reproducible fits, or a numpy generator, or None.

@@ -178,7 +178,7 @@ def schedule(share: Array, plan: Plan) -> Array:
 
 
 def _shuffle(key: Array, n: int, plan: Plan) -> tuple[Array, Array]:
-    """Return row numbers `(steps, batch)` that hold each row once, and which are not padding."""
+    """Return row numbers `(steps, batch)` and which are not padding: all rows once, or some."""
     total = plan.steps * plan.batch_size
     order = jnp.resize(jax.random.permutation(key, n), (total,))
     # Padding is spread over the batches, so that none is left with few rows.

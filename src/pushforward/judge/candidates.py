@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from pushforward.core.bases import Density, Transform
 from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
+from pushforward.core.programs import compiled
 from pushforward.densities.autoregressive import CategoricalAutoregressive
 from pushforward.densities.mixed import Mixed
 from pushforward.densities.pushforward import Pushforward
@@ -129,11 +130,11 @@ class TrainingRows:
         return TrainingRows(self.schema, *(part[places] for part in parts))
 
     def masses(self) -> list[np.ndarray]:
-        """Return per coded column the share of each state, each counted half a time more."""
-        found = []
+        """Return per coded column the share of each state, each counted half a row more."""
+        found, weights = [], self.weights / self.weights.mean()
         for k, size in enumerate(self.schema.sizes):
             own = self.codes[:, k].astype(int)
-            counts = np.bincount(own, self.weights, minlength=size) + 0.5
+            counts = np.bincount(own, weights, minlength=size) + 0.5
             found.append(counts / counts.sum())
         return found
 
@@ -276,7 +277,7 @@ def _values(
     return Pushforward(Chain([core.transform, moved, whitening, *shift, columns]), core.density)
 
 
-@eqx.filter_jit
+@compiled
 def _normal_scores(columns: Transform, u: Array) -> Array:
     return columns.inverse(u)[0]
 

@@ -28,7 +28,7 @@ _MANY_ROWS = 100_000
 """Training rows from which on layers are compiled one by one: it pays for its seconds."""
 
 _COUNTED_ROWS = 20_000
-"""Rows at most over which codes' masses are brought to their shares."""
+"""Rows at most, drawn at random, by which shares of codes after the first are set."""
 
 _ERROR_NODES = 16
 """Points of the errors' law in learning: so many times the work."""
@@ -131,14 +131,20 @@ def learn_flow(
     if fitted.stopped_by == "interrupt":
         raise KeyboardInterrupt
     density = fitted.model.density if task.measured else fitted.model
-    if isinstance(density, Mixed) and task.given is None:
-        seen = task.rows[np.sort(np.concatenate([split.train, split.validation]))]
-        built = _training_rows(task, columns, seen)[0]
-        some = built[:_COUNTED_ROWS]
-        codes = density.codes.counted(built.masses(), some.codes, some.weights)
-        density = dataclasses.replace(density, codes=codes)
     model = TableDensity(schema, density, settings.nodes, columns.given)
     return measured_table(model, task.measured) if task.measured else model, fitted
+
+
+def counted(task: Task, model: TableDensity, rows: np.ndarray) -> TableDensity:
+    """Return a law of whole rows whose codes have the shares of these rows."""
+    density = model.density
+    if not isinstance(density, Mixed) or task.given is not None:
+        return model
+    columns = Columns(model.schema, None, None)
+    built = _training_rows(task, columns, task.rows[rows])[0]
+    some = built[_rng(task).permutation(len(rows))[:_COUNTED_ROWS]]
+    codes = density.codes.counted(built.masses()[0], some.codes, some.weights)
+    return dataclasses.replace(model, density=dataclasses.replace(density, codes=codes))
 
 
 def joined(models: list[TableDensity]) -> TableDensity:

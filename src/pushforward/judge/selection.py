@@ -14,11 +14,17 @@ from pushforward.core.parameters import count_parameters
 from pushforward.fitting.outcome import Fit
 from pushforward.judge.baselines import standard_error, weighted_mean
 from pushforward.judge.candidates import Candidate, candidates
-from pushforward.judge.learning import fit_table_columns, joined, learn_flow, learn_gaussian
+from pushforward.judge.learning import (
+    counted,
+    fit_table_columns,
+    joined,
+    learn_flow,
+    learn_gaussian,
+)
 from pushforward.judge.marginalizing import filled_by, learnable
 from pushforward.judge.rows import TableRows
 from pushforward.judge.settings import Settings, Task
-from pushforward.judge.split import Split, rotations, split_rows
+from pushforward.judge.split import MIN_HOLDOUT, Split, rotations, split_rows
 from pushforward.judge.table_baselines import gaussian_baseline, table_baselines
 from pushforward.models.registry import names as recipe_names
 from pushforward.tables.density import TableDensity
@@ -81,10 +87,10 @@ def fit_table(
     """Fit a table and describe it.
 
     Training rows learn, validation rows choose the epoch and the model, hold-out rows only
-    report and calibrate. A table too small for a hold-out is cross-fitted, twice over: half of
-    the rows choose the model, in turn; and every row is scored by a model that has not seen it;
-    or, where the model has members, half of the rows, each by a member whose nets have not. The
-    columns' scales and splines are then those of all.
+    report and calibrate. Where validation rows are few, more fits to parts of the rows choose the
+    model. A table too small for a hold-out is cross-fitted: every row is scored by a model that
+    has not seen it; or, where the model has members, half of the rows, each by a member whose
+    nets have not. The columns' scales and splines are then those of all.
     """
     began = time.monotonic()
     if settings.model not in ("auto", *recipe_names()):
@@ -98,6 +104,10 @@ def fit_table(
     rng = np.random.default_rng(settings.seed)
     shares = (settings.validation, settings.holdout)
     split = split_rows(len(rows), *shares, rng, task.arrangement)
+    if settings.max_time is not None and not len(split.holdout) and given is None:
+        # The fit, those in turn that choose, and the refits.
+        limit = settings.max_time / (2 + _FOLDS)
+        task = dataclasses.replace(task, settings=dataclasses.replace(settings, max_time=limit))
     ready = learnable(task, split)
     trials = _try_all(task, ready, split)
     best = max(trials, key=lambda trial: trial.validation)
@@ -176,24 +186,31 @@ def _try_all(task: Task, ready: Task, split: Split) -> list[_Trial]:
     if (task.settings.model in ("auto", "gaussian") and not task.measured) or not trials:
         members = tried[0].members if tried else 1
         trials.insert(0, _try_gaussian(task, ready, split, members))
-        if members == 1 and len(trials) > 1 and len(split.validation) and not len(split.holdout):
+        few = 0 < len(split.validation) < MIN_HOLDOUT
+        if few and members == 1 and len(trials) > 1 and not task.arrangement.ordered:
             return [_tried_in_turn(task, split, trial) for trial in trials]
     return trials
 
 
 def _tried_in_turn(task: Task, split: Split, trial: _Trial) -> _Trial:
-    """Judge a candidate by more fits, to parts of a small table: its validation rows are few."""
+    """Judge a candidate by more fits, to parts of a small table: its validation rows are few.
+
+    Where rows are left beside those that learn and those that choose the epoch, they judge.
+    """
     limit = None if task.settings.max_time is None else task.settings.max_time / _FOLDS
-    parts, scores = _member_parts(task, split, _FOLDS), []
-    for part in parts:
+    judges, scores = [], []
+    for part in _member_parts(task, split, _FOLDS):
         task = dataclasses.replace(task, settings=task.settings.anew(limit))
         ready = learnable(task, part)
         if trial.candidate is _GAUSSIAN:
             model = _gaussian(ready, part)
         else:
             model = _flow(task, ready, part, trial.candidate)[0]
-        scores.append(_validation_scores(task, model, part))
-    return dataclasses.replace(trial, validation=_mean_score(task, parts, scores))
+        judges.append(Split(part.train, part.holdout, part.validation))
+        if not len(part.holdout):
+            judges[-1] = part
+        scores.append(_validation_scores(task, model, judges[-1]))
+    return dataclasses.replace(trial, validation=_mean_score(task, judges, scores))
 
 
 def _try_gaussian(task: Task, ready: Task, split: Split, members: int) -> _Trial:
@@ -213,10 +230,10 @@ def _gaussian(ready: Task, split: Split) -> TableDensity:
 
 def _flow(
     task: Task, ready: Task, split: Split, candidate: Candidate, epochs: int | None = None
-) -> tuple[TableDensity, Fit]:
+) -> tuple[TableDensity, Fit, Task]:
     """Learn a flow; of rows that lack cells a second time, filled by what it was the first time.
 
-    The first learning leaves no checkpoint.
+    The first learning leaves no checkpoint. Returns the rows last learned from, too.
     """
     if task.marginalizes:
         settings = dataclasses.replace(task.settings, checkpoint=None)
@@ -226,14 +243,16 @@ def _flow(
         ready = filled_by(model, task, split, 0)
     columns = fit_table_columns(ready, split.train)
     model, fitted = learn_flow(ready, columns, split, candidate, epochs=epochs)
-    return (integrated(model) if task.marginalizes else model), fitted
+    return (integrated(model) if task.marginalizes else model), fitted, ready
 
 
 def _try_flow(task: Task, ready: Task, split: Split, candidate: Candidate) -> _Trial:
     parts = _member_parts(task, split, candidate.members)
     candidate = dataclasses.replace(candidate, members=len(parts))
+    learned = ready
     if len(parts) == 1:
-        found = [_flow(task, ready, split, candidate)]
+        model, fitted, learned = _flow(task, ready, split, candidate)
+        found = [(model, fitted)]
     else:
         seen = np.sort(np.concatenate([split.train, split.validation]))
         columns = fit_table_columns(task, seen)
@@ -246,9 +265,10 @@ def _try_flow(task: Task, ready: Task, split: Split, candidate: Candidate) -> _T
     ]
     first = found[0][1]
     models = [model for model, _ in found]
+    rows = np.sort(np.concatenate([split.train, split.validation]))
     return _Trial(
         candidate,
-        models[0] if len(models) == 1 else joined(models),
+        counted(learned, models[0], rows) if len(models) == 1 else joined(models),
         _mean_score(task, parts, scores),
         first.history,
         first.stopped_by,
@@ -284,7 +304,8 @@ def _refit(task: Task, ready: Task, part: Split, best: _Trial) -> TableDensity:
     epochs = int(np.nanargmin(losses)) + 1 if np.isfinite(losses).any() else 1
     settings = task.settings.anew(task.settings.max_time)
     task, ready = (dataclasses.replace(each, settings=settings) for each in (task, ready))
-    return _flow(task, ready, part, best.candidate, epochs)[0]
+    model, _, learned = _flow(task, ready, part, best.candidate, epochs)
+    return counted(learned, model, part.train)
 
 
 def _scores(model: TableDensity, rows: TableRows) -> Float[np.ndarray, " n"]:

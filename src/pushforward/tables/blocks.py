@@ -20,8 +20,8 @@ PART = 4 * BLOCK
 _THREADS = 1 + (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
 """Parts at a time: one leaves cores idle between its matrix products."""
 
-_PROGRAMS = 64
-"""Compiled functions that are kept: each holds on to its machine code."""
+_PROGRAMS = 32
+"""Programs that are kept (see `core.programs.KEPT`; those of scoring are smaller)."""
 
 BlockCall = Callable[..., Array]
 
@@ -36,19 +36,21 @@ def in_blocks(
 
     A context of no columns is none.
     """
-    call = compiled(function, model)
+    call = prepared(function, model)
     context = np.empty((len(rows), 0)) if context is None else context
     return in_parts(lambda part: block_by_block(call, rows[part], context[part]), len(rows), BLOCK)
 
 
-def compiled(function: Callable[..., Array], model: object) -> BlockCall:
+def prepared(function: Callable[..., Array], model: object) -> BlockCall:
     """Return the compiled function of a model's blocks; the model is taken apart once, here."""
     leaves, shape = jax.tree.flatten(model)
-    return functools.partial(_compiled(function, shape), [jnp.asarray(leaf) for leaf in leaves])
+    leaves = [jnp.asarray(leaf) for leaf in leaves]
+    sizes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+    return functools.partial(_program(function, shape, sizes), leaves)
 
 
 @functools.lru_cache(_PROGRAMS)
-def _compiled(function: Callable[..., Array], shape: Hashable) -> BlockCall:
+def _program(function: Callable[..., Array], shape: Hashable, sizes: Hashable) -> BlockCall:
     def call(leaves: list[Array], *blocks: Array) -> Array:
         return function(jax.tree.unflatten(shape, leaves), *blocks)
 

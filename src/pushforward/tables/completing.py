@@ -4,7 +4,6 @@ import dataclasses
 import zlib
 from collections.abc import Iterator
 
-import equinox as eqx
 import jax
 import numpy as np
 import scipy.stats
@@ -13,6 +12,7 @@ from scipy.special import logsumexp
 
 from pushforward.core.bases import Density
 from pushforward.core.errors import DataError
+from pushforward.core.programs import compiled
 from pushforward.tables.blocks import in_blocks
 from pushforward.tables.density import TableDensity, event_rows
 from pushforward.tables.schema import Schema
@@ -380,6 +380,6 @@ def _interpolated(x: np.ndarray, at: np.ndarray, to: np.ndarray) -> tuple[np.nda
     return to[place] + slope * (x - at[place]), slope
 
 
-@eqx.filter_jit
+@compiled
 def _sample(density: Density, key: Array, n: int) -> Array:
     return density.sample(key, n)

@@ -17,9 +17,9 @@ from pushforward.tables.blocks import (
     BLOCK,
     BlockCall,
     block_by_block,
-    compiled,
     in_blocks,
     in_parts,
+    prepared,
 )
 from pushforward.tables.cells import Cell, has_known_cells, log_cell_mean
 from pushforward.tables.columns import inside_edges
@@ -93,10 +93,10 @@ class TableDensity(eqx.Module):
         self.schema.check_cells(values)
         numbers, cell, offsets = self.encode(context, len(values)), self._cell(), self._offsets()
         if cell is not None:
-            call = compiled(log_cell_mean, (self.density, cell))
+            call = prepared(log_cell_mean, (self.density, cell))
             offsets = np.zeros((1, self.n_latents))
         else:
-            call = compiled(Density.log_prob, self.density)
+            call = prepared(Density.log_prob, self.density)
         return self._scored(values, numbers, call, offsets)
 
     def _scored(
@@ -165,7 +165,7 @@ class TableDensity(eqx.Module):
     def _events(self, key: Array, numbers: np.ndarray) -> Float[np.ndarray, "n dim"]:
         """Draw independent events, one for each row of the context's numbers."""
         n, dtype = len(numbers), jnp.result_type(float)
-        blocks, call = [], compiled(_sample, self.density)
+        blocks, call = [], prepared(_sample, self.density)
         for i, first in enumerate(range(0, n, BLOCK)):
             block = numbers[first : first + BLOCK]
             padded = np.concatenate([block, np.zeros((BLOCK - len(block), numbers.shape[1]))])

@@ -9,7 +9,7 @@ from pushforward.core.bases import Density
 from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence
 from pushforward.densities.measured import Measured
-from pushforward.tables.blocks import compiled
+from pushforward.tables.blocks import prepared
 from pushforward.tables.columns import inside_edges
 from pushforward.tables.context import Given
 from pushforward.tables.density import TableDensity, Values
@@ -47,7 +47,7 @@ class MeasuredTable(TableDensity):
         blurred = blurred_density(self.schema, self.density, self.measured, _NODES)
         sizes = standard_errors(self.schema, self.measured, context, len(values))
 
-        call = compiled(Density.log_prob, blurred)
+        call = prepared(Density.log_prob, blurred)
         return self._scored(values, sizes, call, np.zeros((1, self.n_latents)))
 
     def sample(

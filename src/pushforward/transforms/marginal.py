@@ -54,8 +54,11 @@ class Warp(Transform):
         unknown = set(kinds) - set(WARPS)
         if unknown or not kinds:
             raise OptionError(f"warps {sorted(unknown)}", f"one of {', '.join(WARPS)} per column")
-        if scale is not None and not (np.asarray(scale) > 0).all():
-            raise OptionError("scales of a warp", "all above zero")
+        if (
+            scale is not None
+            and not (np.isfinite(np.asarray(scale, float)) & (np.asarray(scale, float) > 0)).all()
+        ):
+            raise OptionError("scales of a warp", "all above zero, and finite")
         self.kinds = tuple(kinds)
         self.low, self.high, self.scale = (
             Buffer(
