@@ -54,20 +54,14 @@ class Warp(Transform):
         unknown = set(kinds) - set(WARPS)
         if unknown or not kinds:
             raise OptionError(f"warps {sorted(unknown)}", f"one of {', '.join(WARPS)} per column")
-        if (
-            scale is not None
-            and not (np.isfinite(np.asarray(scale, float)) & (np.asarray(scale, float) > 0)).all()
-        ):
+        scale = np.ones(len(kinds)) if scale is None else np.asarray(scale, float)
+        if not ((scale > 0) & (scale < np.inf)).all():
             raise OptionError("scales of a warp", "all above zero, and finite")
+        dtype = jnp.result_type(float)
         self.kinds = tuple(kinds)
-        self.low, self.high, self.scale = (
-            Buffer(
-                jnp.full(len(kinds), fill, jnp.result_type(float))
-                if v is None
-                else jnp.asarray(v, jnp.result_type(float))
-            )
-            for v, fill in ((low, 0.0), (high, 1.0), (scale, 1.0))
-        )
+        self.low = Buffer(jnp.asarray(np.zeros(len(kinds)) if low is None else low, dtype))
+        self.high = Buffer(jnp.asarray(np.ones(len(kinds)) if high is None else high, dtype))
+        self.scale = Buffer(jnp.asarray(scale, dtype))
 
     @property
     def dim(self) -> int:
