@@ -195,7 +195,8 @@ def _try_all(task: Task, ready: Task, split: Split) -> list[_Trial]:
 def _tried_in_turn(task: Task, split: Split, trial: _Trial) -> _Trial:
     """Judge a candidate by more fits, to parts of a small table: its validation rows are few.
 
-    Where rows are left beside those that learn and those that choose the epoch, they judge.
+    All rows that a fit has not learned from judge it, each row in its turn; half of them have
+    chosen the epoch.
     """
     limit = None if task.settings.max_time is None else task.settings.max_time / _FOLDS
     judges, scores = [], []
@@ -206,9 +207,8 @@ def _tried_in_turn(task: Task, split: Split, trial: _Trial) -> _Trial:
             model = _gaussian(ready, part)
         else:
             model = _flow(task, ready, part, trial.candidate)[0]
-        judges.append(Split(part.train, part.holdout, part.validation))
-        if not len(part.holdout):
-            judges[-1] = part
+        held = np.sort(np.concatenate([part.validation, part.holdout]))
+        judges.append(Split(part.train, held, held[:0]))
         scores.append(_validation_scores(task, model, judges[-1]))
     return dataclasses.replace(trial, validation=_mean_score(task, judges, scores))
 
