@@ -13,6 +13,7 @@ from scipy import stats
 import pushforward as pf
 from pushforward.core.bases import Density
 from pushforward.core.errors import DataError, OutputError, SchemaMismatchError
+from pushforward.core.programs import prepared
 from pushforward.densities import CategoricalAutoregressive, Mixed, Pushforward, StandardNormal
 from pushforward.judge.candidates import TrainingRows
 from pushforward.tables import (
@@ -24,7 +25,6 @@ from pushforward.tables import (
     read_table,
     stream_table,
 )
-from pushforward.tables.blocks import prepared
 from pushforward.tables.columns import evaluate_knots, fit_columns, quantile_knots
 from pushforward.transforms import Chain, ContextShift, MarginalSpline
 

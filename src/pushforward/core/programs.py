@@ -6,12 +6,17 @@ from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
+from jaxtyping import Array
 
 KEPT = 8
 """Programs of a function that are kept. One of a flow takes a thousand of the 65,530 memory maps
 that Linux grants a process: one that fits many tables would end in LLVM's lack of memory."""
 
+_KEPT_PREPARED = 32
+"""Programs that are kept of all functions that score a model: they are smaller."""
 
+Program = Callable[..., Array]
 Function = TypeVar("Function", bound=Callable)
 
 
@@ -37,3 +42,19 @@ def compiled(function: Function) -> Function:
         return program(shape, sizes, rest, tuple(values))(leaves)
 
     return call  # type: ignore[return-value]
+
+
+def prepared(function: Callable[..., Array], model: object) -> Program:
+    """Return `function(model, …)` compiled, for many calls: the model is taken apart once, here."""
+    leaves, shape = jax.tree.flatten(model)
+    leaves = [jnp.asarray(leaf) for leaf in leaves]
+    sizes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+    return functools.partial(_program(function, shape, sizes), leaves)
+
+
+@functools.lru_cache(_KEPT_PREPARED)
+def _program(function: Callable[..., Array], shape: Hashable, sizes: Hashable) -> Program:
+    def call(leaves: list[Array], *blocks: Array) -> Array:
+        return function(jax.tree.unflatten(shape, leaves), *blocks)
+
+    return jax.jit(call)

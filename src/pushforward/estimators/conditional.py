@@ -1,6 +1,5 @@
 """The scikit-learn face of conditional density estimation."""
 
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -19,11 +18,11 @@ from pushforward.estimators.checks import (
     seed_of,
     units_of,
 )
+from pushforward.estimators.options import settings_of
 from pushforward.judge import predict
 from pushforward.judge.p_values import conformal_p_values
 from pushforward.judge.rows import TableRows
 from pushforward.judge.selection import fit_table
-from pushforward.judge.settings import Settings
 from pushforward.judge.validation import Check, validate
 from pushforward.store import save
 from pushforward.tables import univariate
@@ -99,18 +98,7 @@ class ConditionalDensityEstimator(BaseEstimator):
                 f"{type(self).__name__} requires y to be passed, but the target y is None",
                 "the target, a column or a table with as many rows as X",
             )
-        settings = Settings(
-            model=self.model,
-            validation=self.validation,
-            holdout=self.holdout,
-            split=self.split,
-            max_epochs=self.max_epochs,
-            max_time=self.max_time,
-            nodes=self.nodes,
-            seed=seed_of(self.random_state),
-            progress=self.progress,
-            checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
-        )
+        settings = settings_of(self)
         declared = dict(self.schema or {})
         frame, target = split_dates(from_frame(X), declared), from_frame(_as_table(y))
         n = len(frame.values)

@@ -1,6 +1,5 @@
 """The scikit-learn face of density estimation."""
 
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -22,11 +21,11 @@ from pushforward.estimators.checks import (
     without_columns,
     without_errors,
 )
+from pushforward.estimators.options import settings_of
 from pushforward.judge.marginalizing import whole_schema
 from pushforward.judge.p_values import conformal_p_values
 from pushforward.judge.rows import TableRows
 from pushforward.judge.selection import fit_table
-from pushforward.judge.settings import Settings
 from pushforward.judge.validation import Check, validate
 from pushforward.store import save
 from pushforward.tables.completing import drawn_completions, marginal_log_prob
@@ -123,19 +122,7 @@ class DensityEstimator(TransformerMixin, DensityMixin, BaseEstimator):
         Rows of one group (a label per row) stay together when rows are set apart for choosing
         and reporting.
         """
-        settings = Settings(
-            model=self.model,
-            missing=self.missing,
-            validation=self.validation,
-            holdout=self.holdout,
-            split=self.split,
-            max_epochs=self.max_epochs,
-            max_time=self.max_time,
-            nodes=self.nodes,
-            seed=seed_of(self.random_state),
-            progress=self.progress,
-            checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
-        )
+        settings = settings_of(self)
         whole = isinstance(self.schema, Schema)
         frame = from_frame(X, self.schema if whole else None)
         table_names = frame.table_names

@@ -125,7 +125,7 @@ class TrainingRows:
     weights: Float[np.ndarray, " n"]
     context: Float[np.ndarray, "n k"]
 
-    def __getitem__(self, places: np.ndarray | slice) -> "TrainingRows":
+    def __getitem__(self, places: np.ndarray) -> "TrainingRows":
         parts = (self.codes, self.u, self.weights, self.context)
         return TrainingRows(self.schema, *(part[places] for part in parts))
 

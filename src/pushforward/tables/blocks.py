@@ -1,15 +1,16 @@
 """Many rows through compiled functions: in padded blocks of one shape, several at a time."""
 
-import functools
 import os
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
+
+from pushforward.core.programs import Program, prepared
 
 BLOCK = 512
 """Rows per compiled call: shapes never change, memory is bounded, a row's score is its own."""
@@ -19,11 +20,6 @@ PART = 4 * BLOCK
 
 _THREADS = 1 + (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
 """Parts at a time: one leaves cores idle between its matrix products."""
-
-_PROGRAMS = 32
-"""Programs that are kept (see `core.programs.KEPT`; those of scoring are smaller)."""
-
-BlockCall = Callable[..., Array]
 
 
 def in_blocks(
@@ -39,22 +35,6 @@ def in_blocks(
     call = prepared(function, model)
     context = np.empty((len(rows), 0)) if context is None else context
     return in_parts(lambda part: block_by_block(call, rows[part], context[part]), len(rows), BLOCK)
-
-
-def prepared(function: Callable[..., Array], model: object) -> BlockCall:
-    """Return the compiled function of a model's blocks; the model is taken apart once, here."""
-    leaves, shape = jax.tree.flatten(model)
-    leaves = [jnp.asarray(leaf) for leaf in leaves]
-    sizes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
-    return functools.partial(_program(function, shape, sizes), leaves)
-
-
-@functools.lru_cache(_PROGRAMS)
-def _program(function: Callable[..., Array], shape: Hashable, sizes: Hashable) -> BlockCall:
-    def call(leaves: list[Array], *blocks: Array) -> Array:
-        return function(jax.tree.unflatten(shape, leaves), *blocks)
-
-    return jax.jit(call)
 
 
 def in_parts(call: Callable[[slice], np.ndarray], n: int, size: int = PART) -> np.ndarray:
@@ -73,7 +53,7 @@ def in_parts(call: Callable[[slice], np.ndarray], n: int, size: int = PART) -> n
     return np.concatenate(out)
 
 
-def block_by_block(call: BlockCall, rows: np.ndarray, context: np.ndarray) -> np.ndarray:
+def block_by_block(call: Program, rows: np.ndarray, context: np.ndarray) -> np.ndarray:
     """Apply a compiled function to rows, one padded block after the other.
 
     A context of no columns is none.

@@ -10,16 +10,15 @@ from pushforward.core.bases import Density
 from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence, weakest
 from pushforward.core.lattice import lattice
+from pushforward.core.programs import Program, prepared
 from pushforward.densities.mixed import Mixed
 from pushforward.densities.pushforward import Pushforward
 from pushforward.tables.balanced import one_of_each
 from pushforward.tables.blocks import (
     BLOCK,
-    BlockCall,
     block_by_block,
     in_blocks,
     in_parts,
-    prepared,
 )
 from pushforward.tables.cells import Cell, has_known_cells, log_cell_mean
 from pushforward.tables.columns import inside_edges
@@ -100,7 +99,7 @@ class TableDensity(eqx.Module):
         return self._scored(values, numbers, call, offsets)
 
     def _scored(
-        self, values: Values, numbers: np.ndarray, call: BlockCall, offsets: np.ndarray
+        self, values: Values, numbers: np.ndarray, call: Program, offsets: np.ndarray
     ) -> Float[np.ndarray, " n"]:
         """Return the log of the mean of a compiled density over offsets, in the table's units."""
 
@@ -114,7 +113,7 @@ class TableDensity(eqx.Module):
         return in_parts(of, len(values))
 
     def _mean(
-        self, call: BlockCall, events: np.ndarray, numbers: np.ndarray, offsets: np.ndarray
+        self, call: Program, events: np.ndarray, numbers: np.ndarray, offsets: np.ndarray
     ) -> np.ndarray:
         total = np.full(len(events), -np.inf)
         for offset in offsets:

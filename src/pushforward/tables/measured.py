@@ -8,8 +8,8 @@ from jaxtyping import Array, Float
 from pushforward.core.bases import Density
 from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence
+from pushforward.core.programs import prepared
 from pushforward.densities.measured import Measured
-from pushforward.tables.blocks import prepared
 from pushforward.tables.columns import inside_edges
 from pushforward.tables.context import Given
 from pushforward.tables.density import TableDensity, Values
