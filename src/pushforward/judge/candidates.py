@@ -20,6 +20,7 @@ from pushforward.densities.pushforward import Pushforward
 from pushforward.densities.standard import StandardNormal
 from pushforward.fitting.moments import gaussian_moments
 from pushforward.fitting.plan import make_plan
+from pushforward.fitting.regression import regression_slopes
 from pushforward.models.registry import build, options_of
 from pushforward.tables.schema import Schema
 from pushforward.transforms.autoregressive import MaskedAutoregressive
@@ -46,9 +47,6 @@ _MEMBERS, _MEMBER_ROWS = 5, 20_000
 
 _START_ROWS = 50_000
 """Rows at most that tell a flow's start, its regression and its whitening: the rest is learned."""
-
-_RIDGE = 1e-3
-"""Shrinkage of regression slopes, in units of the context's variance."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,21 +140,20 @@ class TrainingRows:
 def gaussian(rows: TrainingRows, bounds: Transform | None) -> Density:
     """Return independent codes and the full-covariance Gaussian of values (within bounds).
 
-    Given a context, the mean is linear in it. Nothing is left to learn.
+    Its mean is linear in the codes and in the context. Nothing is left to learn.
     """
     schema, n_values = rows.schema, len(rows.schema.valued)
-    n_flags, n_context = sum(schema.sizes), rows.context.shape[1]
+    given = np.concatenate([schema.flags(rows.codes), rows.context], 1)
     values = None
     if n_values:
         u = rows.u
         if bounds is not None:
             u = np.asarray(bounds.inverse(jnp.asarray(u.T, float))[0], np.float64).T
-        slopes = regression_slopes(u, rows.context, rows.weights)
-        left = u - rows.context @ slopes.T
+        slopes = regression_slopes(u, given, rows.weights)
+        left = u - given @ slopes.T
         parts = [Frozen(Invert(_whitening(left, rows.weights, schema.is_partial)))]
-        if n_flags + n_context:
-            unmoved = np.zeros((n_values, n_flags))
-            parts.append(Frozen(_shift(np.concatenate([unmoved, slopes], 1))))
+        if given.shape[1]:
+            parts.append(Frozen(_shift(slopes)))
         parts += [] if bounds is None else [bounds]
         transform = Chain(parts) if len(parts) > 1 else parts[0]
         values = Pushforward(transform, StandardNormal(n_values, schema.is_partial))
@@ -165,30 +162,11 @@ def gaussian(rows: TrainingRows, bounds: Transform | None) -> Density:
     codes = CategoricalAutoregressive(
         schema.sizes,
         key=jax.random.key(0),
-        context_dim=n_context,
+        context_dim=rows.context.shape[1],
         masses=rows.masses(),
         hidden=(1,),
     )
     return Mixed(codes, values, schema.presence)
-
-
-def regression_slopes(
-    u: Float[np.ndarray, "n v"],
-    context: Float[np.ndarray, "n k"],
-    weights: Float[np.ndarray, " n"],
-) -> Float[np.ndarray, "v k"]:
-    """Return the least-squares slopes of each value on the context, slightly shrunk (`_RIDGE`).
-
-    Source hastie2009elements
-    """
-    slopes = np.zeros((u.shape[1], context.shape[1]))
-    for j, column in enumerate(u.T if context.shape[1] else ()):
-        there = ~np.isnan(column)
-        own = weights[there] / weights[there].sum() if weights[there].any() else weights[there]
-        centred = context[there] - own @ context[there]
-        gram = (centred * own[:, None]).T @ centred + _RIDGE * np.eye(context.shape[1])
-        slopes[j] = np.linalg.solve(gram, (centred * own[:, None]).T @ column[there])
-    return slopes
 
 
 def _shift(slopes: Float[np.ndarray, "v k"]) -> ContextShift:

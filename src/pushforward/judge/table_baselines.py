@@ -81,7 +81,7 @@ def _part_scores(
     """Return each baseline's log-densities of the hold-out rows, against the model's own measure.
 
     Codes are independent of each other and of the values. Where values can be absent the only
-    baseline is the Gaussian: mixtures and kernels need them all.
+    baseline is the Gaussian, linear in the codes: mixtures and kernels need all values.
     """
     values, weights = task.rows.values, task.rows.weights
     train, choose = part.train, part.validation
