@@ -13,6 +13,7 @@ TASKS = (
     "large",
     "outliers",
     "samples",
+    "speed",
 )
 
 if __name__ == "__main__":

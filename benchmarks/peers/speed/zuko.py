@@ -1,0 +1,16 @@
+"""zuko's flows."""
+
+from functools import partial
+
+import zuko
+
+from benchmarks.peers.recipes.zuko import RECIPES
+from benchmarks.peers.speed.common import serve
+from benchmarks.peers.speed.loop import prepare
+
+if __name__ == "__main__":
+    calls = {
+        "log_prob": lambda flow, rows: flow().log_prob(rows),
+        "sample": lambda flow, n: flow().sample((n,)),
+    }
+    serve(RECIPES, zuko.__version__, partial(prepare, **calls))

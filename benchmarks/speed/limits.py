@@ -1,0 +1,101 @@
+"""How near to what the machine can do: achieved time over the least that the work would take.
+
+python -m benchmarks speed limits
+
+The least is a sum: the matrix products that masks leave, at the machine's best rate of products;
+the elementary functions, at its best rate of exponentials; and the rows and parameters that have
+to be read and written once, at its bandwidth. Times are those of `cells`, rates are measured now.
+A training step has three times the products, reads and writes the parameters and Adam's two
+moments, and needs the slopes' sigmoids besides.
+"""
+
+import argparse
+import json
+
+import jax
+import numpy as np
+
+from benchmarks.speed import cells
+from benchmarks.speed.environments import HERE
+from benchmarks.speed.machine import machine, rates
+
+LINES = HERE / "results" / "speed_limits.jsonl"
+TABLE = HERE / "results" / "speed_limits.md"
+FUNCTIONS = {"maf": 2, "nsf": 21, "nsf_coupling": 21}
+"""Elementary functions of one feature's scalar map: tanh and exp, or 16 exponentials, two
+logarithms of a sum with their exponentials, and the log of the slope."""
+
+
+def main(arguments):
+    """Measure the machine's rates, then write the table."""
+    parser = argparse.ArgumentParser(prog="benchmarks speed limits", description=__doc__)
+    parser.add_argument("--table", action="store_true", help="with the rates measured last")
+    options = parser.parse_args(arguments)
+    if not options.table:
+        with LINES.open("a") as file:
+            file.write(json.dumps({**rates(), **machine()}) + "\n")
+    write_table(json.loads(LINES.read_text().splitlines()[-1]))
+
+
+def counts(recipe, dim):
+    """Return multiplications of a row's products, functions of a row, and free parameters."""
+    import pushforward as pf
+    from benchmarks.peers.speed.ours import RECIPES
+    from pushforward.transforms import Coupling, MaskedAutoregressive, unstacked
+
+    model = RECIPES[recipe](dim, key=jax.random.key(0))
+    kinds = (Coupling, MaskedAutoregressive)
+    nodes = jax.tree.leaves(unstacked(model), is_leaf=lambda node: isinstance(node, kinds))
+    products = functions = 0
+    for layer in (node for node in nodes if isinstance(node, kinds)):
+        first, weights = layer.trunk.masked()
+        products += sum(int(np.count_nonzero(w)) for w in (first, *weights))
+        per_unit = sum(w[..., 0, 0].size for w in layer.heads.weights)
+        n_features, width = layer.heads.weights[0].shape[-2:]
+        share = 1.0
+        if layer.trunk.degrees is not None:
+            from pushforward.nets.mlp import allowed, unit_degrees
+
+            share = allowed(np.arange(dim), unit_degrees(layer.trunk.degrees, width)).mean()
+        products += per_unit * n_features * width * share
+        functions += FUNCTIONS[recipe] * n_features
+    return products, functions, pf.core.count_parameters(model)
+
+
+def least(recipe, dim, work, rate):
+    """Return the least seconds of a work: of products, functions and bytes."""
+    products, functions, parameters = counts(recipe, dim)
+    kind, rows = cells.WORKS[work]
+    trains = kind == "train"
+    numbers = rows * (dim + 1) + parameters * (8 if trains else 1)
+    return (
+        rows * 2 * products * (3 if trains else 1) / rate["flops"],
+        rows * functions * (1.1 if trains else 1.0) / rate["exponentials"],
+        4 * numbers / rate["bytes"],
+    )
+
+
+def write_table(rate):
+    """Write achieved over least."""
+    known, rows = cells.newest(), []
+    for recipe in cells.RECIPES:
+        for dim in cells.DIMS:
+            for work in cells.WORKS:
+                line = known.get((recipe, dim, work, "ours"))
+                if line:
+                    parts = least(recipe, dim, work, rate)
+                    took = cells.seconds(line)
+                    shares = [f"{1e3 * part:.3g}" for part in parts]
+                    row = [recipe, str(dim), work, f"{1e3 * took:.3g}", *shares]
+                    rows.append("| " + " | ".join([*row, f"**{took / sum(parts):.1f}**"]) + " |")
+    out = [
+        f"{rate['processor']}, {rate['cores']} cores: products {rate['flops'] / 1e9:.0f} GFLOP/s,",
+        f"exponentials {rate['exponentials'] / 1e9:.2f} G/s, bytes {rate['bytes'] / 1e9:.0f} GB/s.",
+        "Milliseconds of a call, the least by products, functions and bytes, and achieved / least.",
+        "",
+        "| flow | columns | work | achieved | products | functions | bytes | ratio |",
+        "|---|---|---|---|---|---|---|---|",
+        *rows,
+    ]
+    TABLE.write_text("\n".join(out) + "\n")
+    print(TABLE.read_text())
