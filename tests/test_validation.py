@@ -11,6 +11,7 @@ import pytest
 
 import pushforward as pf
 from pushforward.core.bases import Transform
+from pushforward.judge.mass import mass_of_values
 from pushforward.judge.rows import TableRows
 from pushforward.judge.validation import validate
 from pushforward.transforms import Chain
@@ -76,7 +77,20 @@ def test_a_wrong_volume_is_caught(fitted):
     assert not found["mass"]
     assert found["round_trip"]
     mass = next(check for check in checks if check.name == "mass")
-    assert mass.value == pytest.approx(np.exp(-0.2), abs=0.05)
+    assert mass.value == pytest.approx(np.exp(0.2), abs=0.05)
+
+
+def test_the_mass_is_known_within_its_error(fitted):
+    """Of a density that is off by a factor; z-scores of 24 seeds have a variance of one."""
+    estimator, _ = fitted
+    z = []
+    for seed in range(24):
+        factor = (-0.2, 0.0, 0.3)[seed % 3]
+        model = _broken(estimator, Wrong(factor, 0.0))
+        mass, error = mass_of_values(model, None, seed)
+        z.append((mass - np.exp(factor)) / error)
+    # The mean square of 24 normals leaves [0.3, 2.3] seven times in 10,000.
+    assert 0.3 < np.mean(np.square(z)) < 2.3, z
 
 
 def test_a_wrong_inverse_is_caught(fitted):

@@ -43,17 +43,17 @@ def main(folder: Path, epochs: int = 60, rows_of_table: int = 6000) -> dict:
     target = learn[["MedHouseVal"]]
     law = pf.ConditionalDensityEstimator(random_state=0, max_epochs=epochs).fit(given, target)
     asked = given[:1]
-    grid = np.linspace(0.1, 4.9, 4001)
+    grid = np.arange(100, 4901) / 1000
     figure = Figure(figsize=(9, 3))
     axes, gap = figure.add_subplot(1, 2, 1), 0.0
     for name, colour in zip(LABELS, ("#1f6f8b", "#d1603d"), strict=True):
         asked = asked.assign(label=name)
         rows = asked.loc[asked.index.repeat(len(grid))]
         density = np.exp(law.log_prob(rows, grid[:, None]))
-        middle = 0.5 * (grid[1:] + grid[:-1])
-        steps = np.exp(law.log_prob(rows[1:], middle[:, None])) * np.diff(grid)
+        # House values are recorded to 0.001: a recorded value's chance is its density times that.
+        chances = np.cumsum(0.001 * density)
         cdf = law.cdf(rows, grid[:, None])
-        gap = max(gap, float(np.abs(cdf - cdf[0] - np.r_[0, np.cumsum(steps)]).max()))
+        gap = max(gap, float(np.abs(cdf - cdf[0] - (chances - chances[0])).max()))
         drawn = law.sample(asked, 4000, random_state=1)[0, :, 0]
         axes.hist(drawn, 60, range=(0, 5.2), density=True, color=colour, alpha=0.3, label=name)
         axes.plot(grid, density, color=colour, lw=1)
@@ -78,7 +78,7 @@ def main(folder: Path, epochs: int = 60, rows_of_table: int = 6000) -> dict:
         "area under the curve, swapped latitudes": float(roc_auc_score(labels, odd)),
         "false alarms among fresh rows at 5 %": float(alarms),
         "oddest swapped rows whose place is blamed": float(blamed),
-        "largest difference of the distribution function and the density's integral": gap,
+        "largest difference of the distribution function and the sum of chances": gap,
     }
 
 

@@ -1,7 +1,6 @@
 """Prove a fitted model on a table: each check passes, fails, or says why it cannot be made."""
 
 import dataclasses
-import warnings
 
 import equinox as eqx
 import jax
@@ -9,14 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from scipy import stats
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 
 from pushforward.core.bases import Density
 from pushforward.densities.mixed import Mixed
-from pushforward.densities.mixture import Mixture
 from pushforward.densities.pushforward import Pushforward
-from pushforward.fitting.pareto import pareto_smoothed
+from pushforward.judge.mass import LEAST, SAMPLES, mass_of_values, members_of
 from pushforward.judge.rows import TableRows
 from pushforward.tables.blocks import in_blocks
 from pushforward.tables.density import TableDensity, event_rows
@@ -28,14 +24,11 @@ ROWS = 2_000
 _DETERMINANTS, _MOST_VALUES = 32, 128
 """Rows whose determinant is taken by brute force, and columns up to which it is."""
 
-_SAMPLES, _COMPONENTS, _LEAST = 20_000, 8, 1_000
-"""Draws for the mass, components of the known law, and draws of one set of codes it needs."""
-
 _ROUND_TRIP, _DETERMINANT = 1e-5, 1e-5
 """Largest errors, in float64: in sd of the latent, and in nats."""
 
-_LARGEST_K = 0.7
-"""Pareto shape of the ratios' tail from which on their mean says nothing."""
+_LARGEST_ERROR = 0.1
+"""Standard error of a mass from which on it decides nothing."""
 
 _WIDE = 4.0
 """Standard errors that chance may be off by."""
@@ -119,7 +112,7 @@ def _round_trip(model: TableDensity, rows: TableRows) -> Check:
     absent = np.isnan(model.schema.standardize(rows.values)).sum(1)
     worst = 0.0
     with jax.enable_x64(True):
-        for member in _members(model.density):
+        for member in members_of(model.density):
             errors = in_blocks(_return_errors, _in_float64(member), events, numbers)
             lost = (np.isnan(errors).sum(1) != absent).any()
             worst = max(worst, np.inf if lost else float(np.nanmax(errors, initial=0.0)))
@@ -139,7 +132,7 @@ def _determinant(model: TableDensity, rows: TableRows) -> Check:
         context = jnp.asarray(numbers) if numbers.shape[1] else None
         errors = [
             _determinant_errors(_in_float64(member), jnp.asarray(events), context)
-            for member in _members(model.density)
+            for member in members_of(model.density)
         ]
         worst = float(jnp.nan_to_num(jnp.abs(jnp.stack(errors)), nan=jnp.inf).max())
     said = f"log-determinants differ from autodiff's by at most {worst:.1e} nats, in float64"
@@ -147,63 +140,23 @@ def _determinant(model: TableDensity, rows: TableRows) -> Check:
 
 
 def _mass(model: TableDensity, rows: TableRows, seed: int) -> Check:
-    """Check E[r(x)/p(x)] = 1 over draws, of values given the commonest codes."""
+    """Check that the density's mass is one, of values given the commonest codes."""
     if not model.schema.valued:
         return Check("mass", None, None, None, "no column has values: masses sum to one exactly")
-    dtype, context = jnp.result_type(float), None
+    context = None
     if model.given is not None and rows.context is not None:
-        context = jnp.asarray(model.encode(rows.context[:1], 1)[0], dtype)
-    key = jax.random.key(seed)
-    drawn = np.asarray(model.density.sample(key, _SAMPLES, context), np.float64)
-    if not np.isfinite(drawn).all():
-        return Check("mass", False, None, None, "the model's draws are not finite")
-    n_codes = len(model.schema.coded)
-    patterns, which = np.unique(drawn[:, :n_codes], axis=0, return_inverse=True)
-    counts = np.bincount(which.ravel(), minlength=len(patterns))
-    drawn = drawn[which.ravel() == counts.argmax()]
-    there = [
-        j for j, place in enumerate(model.schema.presence) if place < 0 or drawn[0, place] == 0
-    ]
-    if len(drawn) < _LEAST or not there:
-        said = f"no set of codes has {_LEAST:,} of {_SAMPLES:,} draws and values: not decided"
+        context = jnp.asarray(model.encode(rows.context[:1], 1)[0], jnp.result_type(float))
+    found = mass_of_values(model, context, seed)
+    if found is None:
+        said = f"no set of codes has {LEAST:,} of {SAMPLES:,} draws and values: not decided"
         return Check("mass", None, None, None, said)
-    free, log_slope = _unbounded(drawn[:, n_codes:][:, there], model.schema.edges()[there])
-    scale = free.std(0) + 1e-12
-    learn, check = np.array_split(free / scale, 2)
-    known = GaussianMixture(min(_COMPONENTS, len(learn) // 100), random_state=seed, reg_covar=1e-4)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        known.fit(learn)
-    log_r = known.score_samples(check) - np.log(scale).sum() + log_slope[len(learn) :]
-    numbers = np.zeros((len(check), 0))
-    if context is not None:
-        numbers = np.repeat(np.asarray(context, float)[None], len(check), 0)
-    log_p = in_blocks(_values_log_prob, model.density, drawn[len(learn) :], numbers)
-    if np.isnan(log_p).any():
-        return Check("mass", False, None, None, "the model's draws have no log-density")
-    shape = pareto_smoothed(log_r - log_p)[1]
-    if shape > _LARGEST_K:
-        said = f"no known law is near enough (Pareto k̂ {shape:.2f} > {_LARGEST_K}): not decided"
-        return Check("mass", None, None, None, said)
-    ratio = np.exp(log_r - log_p)
-    mean, error = ratio.mean(), ratio.std() / np.sqrt(len(ratio))
-    said = f"the mean of a known law over the model's, at its draws, is {mean:.3f} ± {error:.3f}"
-    return Check("mass", bool(abs(mean - 1) <= _WIDE * error + 1e-3), float(mean), None, said)
-
-
-def _unbounded(u: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return bounded columns without bounds, by logarithms, and the log of the slope of a row."""
-    free, log_slope = u.copy(), np.zeros(len(u))
-    for j, (low, high) in enumerate(edges):
-        up, down = u[:, j] - low, high - u[:, j]
-        if np.isfinite(low) and np.isfinite(high):
-            free[:, j] = np.log(up / down)
-            log_slope += np.log((high - low) / up / down)
-        elif np.isfinite(low) or np.isfinite(high):
-            side = up if np.isfinite(low) else down
-            free[:, j] = np.log(side)
-            log_slope -= np.log(side)
-    return free, log_slope
+    mass, error = found
+    if np.isnan(mass):
+        return Check("mass", False, None, None, "draws are not finite, or have no log-density")
+    said = f"by draws of the model and of a known law it is {mass:.3f} ± {error:.3f}"
+    if not error <= _LARGEST_ERROR:
+        return Check("mass", None, mass, None, f"{said}: the laws are too far apart, not decided")
+    return Check("mass", bool(abs(mass - 1) <= _WIDE * error + 1e-3), mass, None, said)
 
 
 def _calibration(p_values: np.ndarray, n_calibration: int, rate: float) -> Check:
@@ -224,10 +177,6 @@ def _calibration(p_values: np.ndarray, n_calibration: int, rate: float) -> Check
 def _events(model: TableDensity, rows: TableRows) -> tuple[np.ndarray, np.ndarray]:
     u = model.schema.standardize(rows.values)
     return event_rows(model.schema, rows.values, u), model.encode(rows.context, len(u))
-
-
-def _members(density: Density) -> tuple[Density, ...]:
-    return density.components if isinstance(density, Mixture) else (density,)
 
 
 def _values_part(
@@ -274,19 +223,3 @@ def _determinant_errors(density: Density, events: Array, context: Array | None) 
         return dlogp - jnp.linalg.slogdet(jax.jacfwd(inverse)(values))[1]
 
     return jax.vmap(error, in_axes=(0, None if context is None else 0))(events, context)
-
-
-def _values_log_prob(density: Density, events: Array, context: Array | None = None) -> Array:
-    """Return the log-density of values given the codes."""
-    members = _members(density)
-    total = density.log_prob(events, context)
-    if not isinstance(members[0], Mixed):
-        return total
-    weights = density.logits if isinstance(density, Mixture) else jnp.zeros(1)
-    masses = [
-        member.codes.log_prob(events[:, : member.codes.dim], context)
-        for member in members
-        if isinstance(member, Mixed)
-    ]
-    log_weights = jax.nn.log_softmax(weights)[:, None]
-    return total - jax.nn.logsumexp(jnp.stack(masses) + log_weights, axis=0)
