@@ -5,6 +5,7 @@ import pandas as pd
 from sklearn.linear_model import Ridge
 
 import pushforward as pf
+from pushforward.fitting import regression
 from pushforward.fitting.regression import _RIDGES, regression_slopes
 
 
@@ -37,6 +38,20 @@ def test_slopes_are_those_of_the_ridge_that_left_out_rows_choose(rng):
             expected = fitted(best, np.ones(len(own), bool)).coef_
             np.testing.assert_allclose(slopes[j], expected, rtol=1e-7, atol=1e-9)
     assert len(chosen) > 1
+
+
+def test_many_rows_are_added_up_in_blocks(rng, monkeypatch):
+    """The slopes are still a ridge's of all rows."""
+    monkeypatch.setattr(regression, "_BLOCK", 40)
+    x, weights = rng.normal(size=(150, 4)) + 5, rng.uniform(0.5, 2.0, 150)
+    y = x @ rng.normal(size=(4, 2)) + rng.normal(size=(150, 2))
+    slopes = regression_slopes(y, x, weights)
+    for j in range(2):
+        gaps = [
+            np.abs(Ridge(ridge).fit(x, y[:, j], weights / weights.sum()).coef_ - slopes[j]).max()
+            for ridge in _RIDGES
+        ]
+        assert min(gaps) < 1e-8
 
 
 def test_nothing_to_learn_from_gives_no_slope(rng):
