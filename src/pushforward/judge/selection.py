@@ -180,15 +180,17 @@ def _try_all(task: Task, ready: Task, split: Split) -> list[_Trial]:
     """Fit the Gaussian and each candidate flow to rows that are ready to be learned from."""
     n_given = 0 if task.given is None else len(task.given.columns)
     tried = candidates(task.settings.model, len(split.train), task.schema.dim, n_given)
-    trials = [_try_flow(task, ready, split, each) for each in tried]
-    if task.measured and not trials:
+    if task.measured and not tried:
         raise OptionError("the Gaussian of a table with errors", "'auto' or a flow's name")
-    if (task.settings.model in ("auto", "gaussian") and not task.measured) or not trials:
-        members = tried[0].members if tried else 1
-        trials.insert(0, _try_gaussian(task, ready, split, members))
-        few = 0 < len(split.validation) < MIN_HOLDOUT
-        if few and members == 1 and len(trials) > 1 and not task.arrangement.ordered:
-            return [_tried_in_turn(task, split, trial) for trial in trials]
+    trials = []
+    members = tried[0].members if tried else 1
+    if (task.settings.model in ("auto", "gaussian") and not task.measured) or not tried:
+        # First, for a flow learns as long as the clock lets it.
+        trials.append(_try_gaussian(task, ready, split, members))
+    trials += [_try_flow(task, ready, split, each) for each in tried]
+    few = 0 < len(split.validation) < MIN_HOLDOUT
+    if few and members == 1 and len(trials) > 1 and not task.arrangement.ordered:
+        return [_tried_in_turn(task, split, trial) for trial in trials]
     return trials
 
 
@@ -216,9 +218,10 @@ def _tried_in_turn(task: Task, split: Split, trial: _Trial) -> _Trial:
 def _try_gaussian(task: Task, ready: Task, split: Split, members: int) -> _Trial:
     """Fit the Gaussian, judged on the parts that judge the flows."""
     parts = _member_parts(task, split, members)
-    scores = [_validation_scores(task, _gaussian(ready, p), p) for p in parts]
+    models = [_gaussian(ready, part) for part in parts]
+    scores = [_validation_scores(task, *pair) for pair in zip(models, parts, strict=True)]
     history = {"epoch": [], "train": [], "validation": [], "skipped": []}
-    model = _gaussian(ready, split)
+    model = models[0] if len(parts) == 1 else _gaussian(ready, split)
     return _Trial(_GAUSSIAN, model, _mean_score(task, parts, scores), history, "closed_form", 0)
 
 
