@@ -41,7 +41,9 @@ def counts(recipe, dim):
     """Return multiplications of a row's products, functions of a row, and free parameters."""
     import pushforward as pf
     from benchmarks.peers.speed.ours import RECIPES
-    from pushforward.transforms import Coupling, MaskedAutoregressive, unstacked
+    from pushforward.nets.mlp import allowed, unit_degrees
+    from pushforward.transforms import Coupling, MaskedAutoregressive
+    from pushforward.transforms.compose import unstacked
 
     model = RECIPES[recipe](dim, key=jax.random.key(0))
     kinds = (Coupling, MaskedAutoregressive)
@@ -54,8 +56,6 @@ def counts(recipe, dim):
         n_features, width = layer.heads.weights[0].shape[-2:]
         share = 1.0
         if layer.trunk.degrees is not None:
-            from pushforward.nets.mlp import allowed, unit_degrees
-
             share = allowed(np.arange(dim), unit_degrees(layer.trunk.degrees, width)).mean()
         products += per_unit * n_features * width * share
         functions += FUNCTIONS[recipe] * n_features
