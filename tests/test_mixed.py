@@ -116,6 +116,14 @@ def test_saved_and_loaded(rng, tmp_path):
     np.testing.assert_array_equal(pf.load(tmp_path / "m").log_prob(rows), model.log_prob(rows))
 
 
+def test_a_code_that_no_row_has_is_as_good_as_impossible():
+    learned = CategoricalAutoregressive((3,), key=jax.random.key(0), hidden=(8,))
+    masses = np.array([0.6, 0.0, 0.4])
+    counted = learned.counted(masses, np.array([[0.0], [2.0]]), np.array([0.6, 0.4]))
+    found = np.exp(counted.log_prob(np.arange(3.0)[:, None]))
+    np.testing.assert_allclose(found, masses, rtol=1e-4, atol=1e-8)
+
+
 @pytest.mark.parametrize("sizes", [(3,), (3, 2), (3, 4)])
 def test_counted_masses(sizes, rng):
     """The first code's law is its masses; the second's mean over the rows is its share in them;

@@ -1,5 +1,6 @@
 """Autoregressive laws: each feature given those before it."""
 
+import math
 from typing import ClassVar
 
 import equinox as eqx
@@ -191,4 +192,4 @@ class CategoricalAutoregressive(Density):
 
 def _raw_logits(masses: Float[np.ndarray, " flags"]) -> Float[np.ndarray, " flags"]:
     """Return what `bounded` makes the logarithms of masses, which it clips at e^−20."""
-    return MAX_LOGIT * np.arctanh(np.maximum(np.log(masses), -20.0) / MAX_LOGIT)
+    return MAX_LOGIT * np.arctanh(np.log(np.maximum(masses, math.exp(-20))) / MAX_LOGIT)
