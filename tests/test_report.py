@@ -91,9 +91,9 @@ def test_tests_and_missing_cells_are_reported(rng):
     est = pf.DensityEstimator("gaussian", random_state=0).fit(table)
     found = findings(est, table)
     p = {marginal["name"]: marginal["p_value"] for marginal in found["marginals"]}
-    assert p["a"] > 1e-4
+    assert p["a"] > 1e-3
     assert p["b"] < 1e-6  # an exponential is no Gaussian
-    assert p["c"] > 1e-4
+    assert p["c"] > 1e-3
     assert found["two_sample"]["value"] > 0.6
     patterns = {tuple(line["columns"]): line for line in found["missing"]}
     assert patterns[("b",)]["real"] == pytest.approx(lost.mean())
