@@ -98,7 +98,7 @@ class Trunk(eqx.Module):
     def layers(self, x: Features, context: Context = None) -> list[Features]:
         """Return the hidden units of every layer."""
         act = activation(self.activation)
-        masks = self._masks()
+        masks = self.masks()
         before = product(self.first, x, masks[0]) + self.before_context(context, x.ndim)
         outputs = [self._gated(act(before + align(self.biases[0], x.ndim)), 0)]
         for weight, mask, bias in zip(self.weights, masks[1:], self.biases[1:], strict=True):
@@ -128,11 +128,11 @@ class Trunk(eqx.Module):
 
     def masked(self) -> tuple[Array, tuple[Array, ...]]:
         """Return the weight matrices with forbidden connections at zero."""
-        first, *masks = self._masks()
+        first, *masks = self.masks()
         weights = [_silenced(w, m) for w, m in zip(self.weights, masks, strict=True)]
         return _silenced(self.first, first), tuple(weights)
 
-    def _masks(self) -> list[np.ndarray] | list[None]:
+    def masks(self) -> list[np.ndarray] | list[None]:
         """Return each weight matrix's mask, None for a dense net."""
         if self.degrees is None:
             return [None] * len(self.hidden)

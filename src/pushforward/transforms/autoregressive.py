@@ -15,6 +15,7 @@ from pushforward.core.types import Context, DLogp, Features, Key
 from pushforward.nets.activations import activation as activation_of
 from pushforward.nets.mlp import Trunk, allowed, unit_degrees
 from pushforward.transforms.absent import by_feature, with_absent, without_absent
+from pushforward.transforms.conditioned import head_mask, moved, serves, solved
 from pushforward.transforms.periodic import encoded
 from pushforward.transforms.template import Heads, fill
 
@@ -96,7 +97,7 @@ class MaskedAutoregressive(Transform):
         self, x: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
         if not self.partial:
-            return self._filled(x, context).inverse(x)
+            return moved(self.trunk, self.heads, encoded(x, self._periodic), x, context, "inverse")
         absent, x = without_absent(x)
         scalar = by_feature(self._filled(x, context), x.ndim)
         z, dlogp = scalar.inverse(x[None])
@@ -105,10 +106,19 @@ class MaskedAutoregressive(Transform):
     def forward(
         self, z: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
-        x = self.generate(z, context)
-        return x, self.inverse(x, context)[1]
+        return self.solve(z, context) if self.partial else solved(self, z, context)
 
     def generate(self, z: Features, context: Context = None, *, key: Key = None) -> Features:
+        if self.partial or not serves(self.trunk, self.heads, z):
+            return self._generate(z, context)
+        return solved(self, z, context)[0]
+
+    def solve(self, z: Features, context: Context = None) -> tuple[Features, DLogp]:
+        """Return what `forward` does, by JAX."""
+        x = self._generate(z, context)
+        return x, self.inverse(x, context)[1]
+
+    def _generate(self, z: Features, context: Context) -> Features:
         r"""Invert in one pass: at step j the units of degree j become known, then x_{j+1}.
 
         Hidden units are grouped by degree into equal blocks (padded with idle units), so that
@@ -176,9 +186,8 @@ class MaskedAutoregressive(Transform):
         return x if absent is None else with_absent(x, absent)
 
     def _filled(self, x: Features, context: Context) -> Transform:
-        degrees = unit_degrees(self.trunk.degrees or (), self.trunk.hidden[-1])
-        mask = allowed(np.arange(self.dim), degrees, self.trunk.parents)
-        return self.heads(self.trunk(encoded(x, self._periodic), context), mask)
+        hidden = self.trunk(encoded(x, self._periodic), context)
+        return self.heads(hidden, head_mask(self.trunk, self.dim))
 
 
 def _checked(parents: tuple[tuple[int, ...], ...], dim: int) -> tuple[tuple[int, ...], ...]:

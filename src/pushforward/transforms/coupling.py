@@ -10,6 +10,7 @@ from pushforward.core.evidence import Evidence
 from pushforward.core.types import Context, DLogp, Features, Key
 from pushforward.nets.mlp import Trunk
 from pushforward.transforms.absent import by_feature, with_absent, without_absent
+from pushforward.transforms.conditioned import moved
 from pushforward.transforms.periodic import encoded, off_circle
 from pushforward.transforms.template import Heads
 
@@ -93,17 +94,16 @@ class Coupling(Transform):
     def _moved(self, event: Features, context: Context, direction: str) -> tuple[Features, DLogp]:
         absent, safe = without_absent(event) if self.partial else (None, event)
         kept, rest = safe[: self.n_kept], safe[self.n_kept :]
-        template = self.heads(self.trunk(encoded(kept, self.periodic), context))
+        seen = encoded(kept, self.periodic)
         if absent is None:
-            move = template.forward if direction == "forward" else template.inverse
-            moved, dlogp = move(rest)
-            after = jnp.concatenate([kept, moved])
+            after, dlogp = moved(self.trunk, self.heads, seen, rest, context, direction)
+            after = jnp.concatenate([kept, after])
         else:
-            alone = by_feature(template, event.ndim)
+            alone = by_feature(self.heads(self.trunk(seen, context)), event.ndim)
             move = alone.forward if direction == "forward" else alone.inverse
-            moved, each = move(rest[None])
+            after, each = move(rest[None])
             dlogp = jnp.where(absent[self.n_kept :], 0.0, each).sum(0)
-            after = with_absent(jnp.concatenate([kept, moved[0]]), absent)
+            after = with_absent(jnp.concatenate([kept, after[0]]), absent)
         if self.periodic:
             dlogp = jnp.where(off_circle(kept).any(0), -jnp.inf, dlogp)
         return after, dlogp
