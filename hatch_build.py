@@ -21,7 +21,9 @@ class NativeHook(BuildHookInterface):
         reason = _build(folder / "kernels.cc", target)
         if reason:
             target.unlink(missing_ok=True)
-            self.app.display_warning(f"pushforward: no native code ({reason}); JAX does all the work")
+            self.app.display_warning(
+                f"pushforward: no native code ({reason}); JAX does all the work"
+            )
             return
         build_data["pure_python"] = False
         build_data["infer_tag"] = True

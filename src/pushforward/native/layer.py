@@ -69,7 +69,9 @@ def gradient(layer: Layer, *arrays: Array) -> tuple[Array, ...]:
     like = lambda *shape: jax.ShapeDtypeStruct(shape, x.dtype)  # noqa: E731
     levels = [like(width, n) for width in layer.widths for _ in range(2)]
     leaves = [like(size, v.shape[0], n) for size in layer.sizes]
-    call = jax.ffi.ffi_call("PushforwardGradient", (like(*x.shape), like(*v.shape), *levels, *leaves))
+    call = jax.ffi.ffi_call(
+        "PushforwardGradient", (like(*x.shape), like(*v.shape), *levels, *leaves)
+    )
     g_x, g_v, *found = call(*arrays, **layer.attributes())
     out, below = [g_x, g_v], x
     for level in range(len(layer.widths)):

@@ -31,7 +31,7 @@ def head_mask(trunk: Trunk, dim: int) -> np.ndarray | None:
 def moved(
     trunk: Trunk, heads: Heads, inputs: Features, v: Features, context: Context, direction: str
 ) -> Moved:
-    """Return v moved in a direction ("forward" or "inverse") by the maps that a net of inputs gives."""
+    """Return v moved "forward" or "inverse" by the maps whose parameters a net of inputs gives."""
     if not serves(trunk, heads, v):
         return _moved(direction, trunk, heads, inputs, v, context)
     return _call(("moved", direction), trunk, heads, inputs, v, context)
@@ -45,7 +45,7 @@ def _moved(
 
 
 def serves(trunk: Trunk, heads: Heads, v: Array) -> bool:
-    """Tell whether native code knows the layer: rectified units, splines or affine maps, float32."""
+    """Tell whether native code knows a layer: rectified units, a known template, float32."""
     template = heads.template
     leaves = (v, *jax.tree.leaves((trunk, heads)))
     return (
@@ -86,7 +86,10 @@ def _programs(what: tuple[str, ...], structure: Any, n: int) -> Callable:
     if what == ("solved",):
         plain, own = of(_solved), of(_native_solved)
     else:
-        plain, own = of(functools.partial(_moved, *what[1:])), of(functools.partial(_native, *what[1:]))
+        plain, own = (
+            of(functools.partial(_moved, *what[1:])),
+            of(functools.partial(_native, *what[1:])),
+        )
     derived = functools.partial(_pulled, plain, n)
     gradient = derived
     if what == ("moved", "inverse"):
@@ -134,7 +137,10 @@ def _layer(trunk: Trunk, heads: Heads) -> native.Layer:
     """Return what is fixed of a layer."""
     masks = trunk.masks()
     last = head_mask(trunk, heads.dim)
-    shapes = [(w, trunk.first.shape[1] if i == 0 else trunk.hidden[i - 1]) for i, w in enumerate(trunk.hidden)]
+    shapes = [
+        (w, trunk.first.shape[1] if i == 0 else trunk.hidden[i - 1])
+        for i, w in enumerate(trunk.hidden)
+    ]
     shapes.append((heads.dim, trunk.hidden[-1]))
     ends = [
         np.full(rows, columns) if mask is None else _ends(mask)
@@ -174,7 +180,9 @@ def _arrays(
     start = trunk.biases[0][:, None]
     if trunk.from_context is not None:
         extra = trunk.before_context(context, v.ndim)
-        extra = jnp.broadcast_to(extra, (extra.shape[0], *v.shape[1:])) if extra[0].size > 1 else extra
+        extra = (
+            jnp.broadcast_to(extra, (extra.shape[0], *v.shape[1:])) if extra[0].size > 1 else extra
+        )
         start = start + rows(extra)
     arrays = [inputs.reshape(inputs.shape[0], n), v.reshape(v.shape[0], n)]
     starts = [start, *(bias[:, None] for bias in trunk.biases[1:])]
