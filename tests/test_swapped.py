@@ -79,4 +79,6 @@ def test_within_a_scan_that_computes_again(arrays):
         return run
 
     found = jax.jit(jax.grad(total(own), (0, 1)))(*arrays)
-    np.testing.assert_allclose(found, jax.grad(total(function), (0, 1))(*arrays), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        found, jax.grad(total(function), (0, 1))(*arrays), rtol=1e-5, atol=1e-5
+    )

@@ -59,7 +59,8 @@ def moved(layer: Layer, up: bool, solved: bool, *arrays: Array) -> tuple[Array, 
     like = (jax.ShapeDtypeStruct(v.shape, v.dtype), jax.ShapeDtypeStruct(v.shape[1:], v.dtype))
     call = jax.ffi.ffi_call("PushforwardMoved", like)
     known = np.asarray(layer.known if solved else (), np.int64)
-    return call(*arrays, known=known, up=up, **layer.attributes())
+    out, slope = call(*arrays, known=known, up=up, **layer.attributes())
+    return out, slope
 
 
 def gradient(layer: Layer, *arrays: Array) -> tuple[Array, ...]:

@@ -56,12 +56,15 @@ def serves(trunk: Trunk, heads: Heads, v: Array) -> bool:
         and trunk.parents is None
         and all(leaf.dtype == jnp.float32 for leaf in leaves)
         and len(trunk.hidden) <= native.MOST_LEVELS
-        and _bins(template) <= native.MOST_BINS
+        and _bins_and_bound(template)[0] <= native.MOST_BINS
     )
 
 
-def _bins(template: Any) -> int:
-    return template.widths.shape[0] if isinstance(template, RationalQuadraticSpline) else 0
+def _bins_and_bound(template: Any) -> tuple[int, float]:
+    """Return a known template's bins, none where it is affine, and its box or limit."""
+    if isinstance(template, RationalQuadraticSpline):
+        return template.widths.shape[0], template.bound
+    return 0, template.limit
 
 
 def solved(layer: Any, z: Features, context: Context) -> Moved:
@@ -147,14 +150,15 @@ def _layer(trunk: Trunk, heads: Heads) -> native.Layer:
         for (rows, columns), mask in zip(shapes, [*masks, last], strict=True)
     ]
     template = heads.template
+    bins, bound = _bins_and_bound(template)
     return native.Layer(
         widths=trunk.hidden,
         ends=tuple(int(end) for level in ends for end in level),
         known=() if last is None else _known(trunk, heads.dim),
         sizes=tuple(leaf.shape[0] if leaf.ndim == 2 else 1 for leaf in jax.tree.leaves(template)),
         gated=trunk.gates is not None,
-        bins=_bins(template),
-        bound=template.bound if _bins(template) else template.limit,
+        bins=bins,
+        bound=bound,
     )
 
 
@@ -179,11 +183,10 @@ def _arrays(
     first, weights = trunk.masked()
     start = trunk.biases[0][:, None]
     if trunk.from_context is not None:
-        extra = trunk.before_context(context, v.ndim)
-        extra = (
-            jnp.broadcast_to(extra, (extra.shape[0], *v.shape[1:])) if extra[0].size > 1 else extra
-        )
-        start = start + rows(extra)
+        extra = jnp.asarray(trunk.before_context(context, v.ndim))
+        is_shared = extra[0].size == 1
+        shape = extra.shape if is_shared else (extra.shape[0], *v.shape[1:])
+        start = start + rows(jnp.broadcast_to(extra, shape))
     arrays = [inputs.reshape(inputs.shape[0], n), v.reshape(v.shape[0], n)]
     starts = [start, *(bias[:, None] for bias in trunk.biases[1:])]
     for level, (weight, own) in enumerate(zip((first, *weights), starts, strict=True)):

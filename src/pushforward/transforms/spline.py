@@ -90,7 +90,7 @@ def _all_slopes(inner: Array, v: Features) -> list[Array]:
 
 
 @functools.lru_cache
-def _evaluation(bound: float) -> Callable[..., tuple[Array, Array]]:
+def _evaluation(bound: float) -> Callable[..., tuple[Array, ...]]:
     """Return (x, widths, heights, slopes) ↦ z and its log slope, with a gradient in closed form."""
     return swapped(
         functools.partial(_evaluate, bound), gradient=functools.partial(_evaluate_gradient, bound)
