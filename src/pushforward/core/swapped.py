@@ -6,7 +6,7 @@ forward mode, second derivatives and `vmap` run the function itself.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -40,6 +40,15 @@ def swapped(function: Function, *, gradient: Function, native: Function | None =
     return partial(_bind, Programs(function, gradient, native))
 
 
+def pulled(function: Function, n: int) -> Function:
+    """Return the cotangents of a function's n arrays, from those and then its results' own."""
+    return partial(_pulled, function, n)
+
+
+def _pulled(function: Function, n: int, *arrays: Array) -> tuple[Array, ...]:
+    return jax.vjp(function, *arrays[:n])[1](tuple(arrays[n:]))
+
+
 def _bind(programs: Programs, *arrays: Array) -> tuple[Array, ...]:
     return tuple(_value.bind(*map(jnp.asarray, arrays), programs=programs))
 
@@ -65,7 +74,12 @@ def _run_slope(*arrays: Array, programs: Programs) -> tuple[Array, ...]:
 
 
 def _shapes(run: Callable, *avals: Any, programs: Programs) -> list[ShapedArray]:
-    arrays = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in avals]
+    return _known_shapes(run, programs, tuple((a.shape, a.dtype) for a in avals))
+
+
+@lru_cache(1024)
+def _known_shapes(run: Callable, programs: Programs, sizes: tuple) -> list[ShapedArray]:
+    arrays = [jax.ShapeDtypeStruct(*size) for size in sizes]
     found = jax.eval_shape(partial(run, programs=programs), *arrays)
     return [ShapedArray(out.shape, out.dtype) for out in found]
 

@@ -72,15 +72,12 @@ class Trunk(eqx.Module):
         self.owners = tuple(range(dim)) if owners is None else owners
         n_inputs = len(self.owners)
         sizes = (n_inputs + context_dim, *hidden)
-        keys = jax.random.split(key, len(hidden))
         masks = _masks(self.owners, hidden, degrees, parents)
-        joint = _uniform(keys[0], (hidden[0], sizes[0]), masks[0].sum(1) + context_dim)
+        fans = [masks[0].sum(1) + context_dim, *(mask.sum(1) for mask in masks[1:])]
+        joint, *weights = _uniform(key, sizes, fans)
         self.first = joint[:, :n_inputs]
         self.from_context = joint[:, n_inputs:] if context_dim else None
-        self.weights = tuple(
-            _uniform(k, mask.shape, mask.sum(1))
-            for k, mask in zip(keys[1:], masks[1:], strict=True)
-        )
+        self.weights = tuple(weights)
         self.biases = tuple(jnp.zeros(width) for width in hidden)
         self.gates = None
         self.activation = activation
@@ -202,7 +199,13 @@ def _masks(
     return [seen[np.ix_(units[0], np.array(owners, int))], *between]
 
 
-def _uniform(key: Array, shape: tuple[int, int], fan_in: np.ndarray) -> Float[Array, "out in"]:
-    """Draw weights of variance 1/fan-in, counting the unmasked inputs of each unit."""
-    scale = jnp.asarray(np.sqrt(3 / np.maximum(fan_in, 1)))[:, None]
-    return scale * jax.random.uniform(key, shape, minval=-1, maxval=1)
+def _uniform(key: Array, sizes: tuple[int, ...], fans: list[np.ndarray]) -> list[Array]:
+    """Draw weights between levels of variance 1/fan-in, the unmasked inputs of each unit."""
+    shapes = list(zip(sizes[1:], sizes, strict=False))
+    ends = np.cumsum([rows * columns for rows, columns in shapes])
+    # One draw for all: each compiles anew.
+    drawn = jax.random.uniform(key, (int(ends[-1]),), minval=-1, maxval=1)
+    return [
+        jnp.asarray(np.sqrt(3 / np.maximum(fan, 1)))[:, None] * part.reshape(shape)
+        for part, shape, fan in zip(jnp.split(drawn, ends[:-1]), shapes, fans, strict=True)
+    ]

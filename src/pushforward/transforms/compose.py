@@ -1,8 +1,10 @@
 """Transforms made of transforms: chain, scan over equal layers, the inverse direction, freezing."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, TypeVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
@@ -100,13 +102,15 @@ class Scan(Transform):
 
     Parameters
     ----------
-    layers : transforms of one structure (same class, sizes and static fields).
+    layers : transforms of one structure (same class, sizes and static fields); or one transform
+        whose leaves hold those of all layers along a first axis.
     """
 
     stacked: Transform
 
     def __init__(self, layers: object):
-        self.stacked = stack_layers(tuple(layers))  # type: ignore[arg-type]
+        whole = isinstance(layers, Transform)
+        self.stacked = layers if whole else stack_layers(tuple(layers))  # type: ignore[arg-type]
 
     @property
     def _first(self) -> Transform:
@@ -170,6 +174,20 @@ class Scan(Transform):
     def _keys(self, key: Key) -> Key:
         depth = jax.tree.leaves(self.stacked)[0].shape[0]
         return None if key is None else jax.random.split(key, depth)
+
+
+def made_at_once(make: Callable[..., Transform], shared: PyTree, *each: PyTree) -> Scan:
+    """Return the scan of layers make(*shared, *one of each), in one compiled call.
+
+    `make` is a module's own function, by which the program is kept; `each` has the layers along
+    a first axis.
+    """
+    return Scan(_made(make, shared, *each))
+
+
+@eqx.filter_jit
+def _made(make: Callable[..., Transform], shared: PyTree, *each: PyTree) -> Transform:
+    return eqx.filter_vmap(partial(make, *shared))(*each)
 
 
 def unstacked(model: PyTree) -> PyTree:

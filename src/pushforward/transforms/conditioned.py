@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, PyTree
 
 from pushforward import native
-from pushforward.core.swapped import swapped
+from pushforward.core.swapped import pulled, swapped
 from pushforward.core.types import Context, DLogp, Features
 from pushforward.nets.mlp import Trunk, allowed, unit_degrees
 from pushforward.transforms.elementwise import BoundedAffine
@@ -93,12 +93,12 @@ def _programs(what: tuple[str, ...], structure: Any, n: int) -> Callable:
             of(functools.partial(_moved, *what[1:])),
             of(functools.partial(_native, *what[1:])),
         )
-    derived = functools.partial(_pulled, plain, n)
+    derived = pulled(plain, n)
     gradient = derived
     if what == ("moved", "inverse"):
         gradient = swapped(
             derived,
-            gradient=functools.partial(_pulled, derived, n + 2),
+            gradient=pulled(derived, n + 2),
             native=functools.partial(_native_gradient, of(_arrays), structure, n),
         )
     return swapped(plain, gradient=gradient, native=own)
@@ -112,11 +112,6 @@ def _native_solved(layer: Any, z: Features, context: Context) -> Moved:
     arrays = _arrays(layer.trunk, layer.heads, z, z, context)
     x, dlogp = native.moved(_layer(layer.trunk, layer.heads), True, True, *arrays)
     return x.reshape(z.shape), dlogp.reshape(z.shape[1:])
-
-
-def _pulled(function: Callable, n: int, *arrays: Array) -> tuple[Array, ...]:
-    """Return the cotangents of a function's n arrays, from those of its results that follow."""
-    return jax.vjp(function, *arrays[:n])[1](tuple(arrays[n:]))
 
 
 def _native(
