@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 import pushforward as pf
-from benchmarks.peers.recipes.common import main
+from benchmarks.peers.recipes.common import main, since_start
 
 NAMES = ("nice", "realnvp", "maf", "nsf", "naf", "umnn", "bnaf")
 RECIPES = {name: partial(pf.models.build, name) for name in NAMES}
@@ -24,7 +24,7 @@ def learn(build, train, validation, test, seed, seconds, perturb=None):
     fitted = pf.fit(
         model, train, key=fit_key, validation=validation, max_time=left, perturb=perturb
     )
-    took = time.perf_counter() - began
+    took, reached = time.perf_counter() - began, since_start()
     parts = [test[i : i + PART] for i in range(0, len(test), PART)]
     return {
         "log_prob": np.concatenate([np.asarray(fitted.model.log_prob(part)) for part in parts]),
@@ -32,6 +32,8 @@ def learn(build, train, validation, test, seed, seconds, perturb=None):
         "epochs": len(fitted.history["epoch"]),
         "stopped_by": fitted.stopped_by,
         "seconds": took,
+        "validation": -min(fitted.history["validation"]),
+        "reached": reached,
     }
 
 

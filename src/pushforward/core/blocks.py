@@ -5,15 +5,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-
-from pushforward.core.types import Features
+from jaxtyping import Array
 
 _NUMBERS = 1 << 16
 """Numbers of a block. A spline flow of 43 columns scores 20,000 rows in 0.5 of the time, and its
 memory no longer grows with the rows."""
 
 
-def in_blocks(function: Callable[..., Any], *arrays: Features | None) -> Any:
+def in_blocks(function: Callable[..., Any], *arrays: Array | None) -> Any:
     """Return function(*arrays) for arrays `(…, n)`, of which it treats every row alike.
 
     The results have n as their last axis too.
@@ -25,12 +24,12 @@ def in_blocks(function: Callable[..., Any], *arrays: Features | None) -> Any:
         return function(*arrays)
     rows = -(-n // blocks)
 
-    def split(array: Features) -> Features:
+    def split(array: Array) -> Array:
         padding = [(0, 0)] * (array.ndim - 1) + [(0, rows * blocks - n)]
         parts = jnp.pad(array, padding, "edge").reshape(*array.shape[:-1], blocks, rows)
         return jnp.moveaxis(parts, -2, 0)
 
-    def joined(parts: Features) -> Features:
+    def joined(parts: Array) -> Array:
         whole = jnp.moveaxis(parts, 0, -2)
         return whole.reshape(*whole.shape[:-2], blocks * rows)[..., :n]
 

@@ -42,7 +42,8 @@ struct Leaf {
 };
 
 struct Layer {
-  const float *x, *v;  // the net's inputs and what is moved
+  const float *x, *v;    // the net's inputs and what is moved
+  const float* present;  // 1 where a feature is there, 0 where it counts no volume; or none
   float *out, *slope;
   long rows, inputs, widest, scratch;
   int n_levels, n_leaves;
@@ -144,13 +145,13 @@ void in_blocks(ffi::ThreadPool pool, long rows, Body body) {
 
 using Numbers = ffi::Span<const int64_t>;
 
-// The arguments, in order: x, v, then per level weight, start (and gate), then weight and start of
-// each leaf. `ends` holds per unit of each level, then per feature, how much of what is below it
+// The arguments, in order: x, v (and present), then per level weight, start (and gate), then weight
+// and start of each leaf. `ends` holds per unit of each level, then per feature, how much of what is below it
 // uses; `known` per level and feature, the units that are determined before it.
 struct Call {
   ffi::RemainingArgs args;
   Numbers widths, ends, known, sizes;
-  bool gated;
+  bool gated, partial;
   int64_t bins;
   double bound;
 
@@ -172,6 +173,10 @@ struct Call {
     if (!take(&net.v, &dims) || dims.size() != 2 || dims[1] != net.rows) return refused;
     Shape& shape = net.shape;
     shape.features = dims[0];
+    net.present = nullptr;
+    if (partial && (!take(&net.present, &dims) || dims.size() != 2 || dims[0] != shape.features ||
+                    dims[1] != net.rows))
+      return refused;
     shape.bins = static_cast<int>(bins);
     shape.bound = static_cast<float>(bound);
     shape.parameters = 0;
@@ -220,9 +225,9 @@ struct Call {
 
 ffi::Error moved(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::Result<ffi::Buffer<ffi::F32>> out,
                  ffi::Result<ffi::Buffer<ffi::F32>> slope, Numbers widths, Numbers ends, Numbers known,
-                 Numbers sizes, bool gated, int64_t bins, double bound, bool up) {
+                 Numbers sizes, bool gated, bool partial, int64_t bins, double bound, bool up) {
   auto net = std::make_shared<Layer>();
-  ffi::Error error = Call{args, widths, ends, known, sizes, gated, bins, bound}.read(*net);
+  ffi::Error error = Call{args, widths, ends, known, sizes, gated, partial, bins, bound}.read(*net);
   if (error.failure()) return error;
   net->out = out->typed_data();
   net->slope = slope->typed_data();
@@ -238,11 +243,11 @@ ffi::Error moved(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::Result<ffi:
 }
 
 ffi::Error differentiated(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::RemainingRets rets,
-                          Numbers widths, Numbers ends, Numbers sizes, bool gated, int64_t bins,
+                          Numbers widths, Numbers ends, Numbers sizes, bool gated, bool partial, int64_t bins,
                           double bound) {
   auto net = std::make_shared<Layer>();
   auto g = std::make_shared<Gradient>();
-  ffi::Error error = Call{args, widths, ends, Numbers(), sizes, gated, bins, bound}.read(*net);
+  ffi::Error error = Call{args, widths, ends, Numbers(), sizes, gated, partial, bins, bound}.read(*net);
   if (error.failure()) return error;
   auto last = args.size();
   g->out = args.get<ffi::Buffer<ffi::F32>>(last - 2)->typed_data();
@@ -275,6 +280,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(PushforwardMoved, moved,
                                   .Attr<Numbers>("known")
                                   .Attr<Numbers>("sizes")
                                   .Attr<bool>("gated")
+                                  .Attr<bool>("partial")
                                   .Attr<int64_t>("bins")
                                   .Attr<double>("bound")
                                   .Attr<bool>("up"));
@@ -288,5 +294,6 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(PushforwardGradient, differentiated,
                                   .Attr<Numbers>("ends")
                                   .Attr<Numbers>("sizes")
                                   .Attr<bool>("gated")
+                                  .Attr<bool>("partial")
                                   .Attr<int64_t>("bins")
                                   .Attr<double>("bound"));

@@ -341,6 +341,14 @@ OWN void parameters(const Layer& net, long j, const float* hidden, float* p) {
   }
 }
 
+// The rows' marks of which have feature j; ones where all features are there.
+INL void fetch_present(const Layer& net, long j, long row, long n, float* to) {
+  if (net.present)
+    fetch(net.present + j * net.rows + row, n, to);
+  else
+    fill(1.f, to);
+}
+
 // Rows [row, row + n) in one direction, all inputs known.
 void evaluate(const Layer& net, bool up, long row, long n, float* work) {
   const Shape& s = net.shape;
@@ -355,13 +363,14 @@ void evaluate(const Layer& net, bool up, long row, long n, float* work) {
   F total[4] = {};
   for (long j = 0; j < s.features; j++) {
     parameters(net, j, in, p);
-    alignas(64) float v[64], moved[64];
+    alignas(64) float v[64], moved[64], there[64];
     fetch(net.v + j * net.rows + row, n, v);
+    fetch_present(net, j, row, n, there);
     for (int q = 0; q < 4; q++) {
       F out, slope;
       move(up, load(v + 16 * q), p + 16 * q, s, out, slope);
       keep(moved + 16 * q, out);
-      total[q] += slope;
+      total[q] += slope * load(there + 16 * q);
     }
     store(moved, n, net.out + j * net.rows + row);
   }
@@ -387,13 +396,14 @@ void solve(const Layer& net, long row, long n, float* work) {
       out += 64 * level.width;
     }
     parameters(net, j, in, p);
-    alignas(64) float v[64];
+    alignas(64) float v[64], there[64];
     fetch(net.v + j * net.rows + row, n, v);
+    fetch_present(net, j, row, n, there);
     for (int q = 0; q < 4; q++) {
-      F moved, slope;
+      F moved, slope, counts = load(there + 16 * q);
       move(true, load(v + 16 * q), p + 16 * q, s, moved, slope);
-      keep(x + 64 * j + 16 * q, moved);
-      total[q] += slope;
+      keep(x + 64 * j + 16 * q, moved * counts);
+      total[q] += slope * counts;
     }
     store(x + 64 * j, n, net.out + j * net.rows + row);
   }
@@ -421,11 +431,14 @@ void gradient(const Layer& net, const Gradient& g, long row, long n, float* work
   fetch(g.slope + row, n, g_slope);
   for (long j = 0; j < s.features; j++) {
     parameters(net, j, hidden, p);
-    alignas(64) float v[64], g_out[64], g_v[64];
+    alignas(64) float v[64], g_out[64], g_v[64], there[64];
     fetch(net.v + j * net.rows + row, n, v);
     fetch(g.out + j * net.rows + row, n, g_out);
-    for (int q = 0; q < 64; q += 16)
-      keep(g_v + q, move_gradient(load(v + q), p + q, s, load(g_out + q), load(g_slope + q), gp + q));
+    fetch_present(net, j, row, n, there);
+    for (int q = 0; q < 64; q += 16) {
+      F counted = load(g_slope + q) * load(there + q);
+      keep(g_v + q, move_gradient(load(v + q), p + q, s, load(g_out + q), counted, gp + q));
+    }
     store(g_v, n, g.v + j * net.rows + row);
     float* own = gp;
     for (int leaf = 0; leaf < net.n_leaves; leaf++) {

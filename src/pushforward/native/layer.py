@@ -1,9 +1,9 @@
 """Calls of the native layers: arrays of float32, features first, rows last.
 
-The arrays of a layer, in order: the net's inputs (inputs, n), what is moved (features, n), per
-level the weights (width, width_in), the sums' start (width, n or 1) and, if gated, the gates
-(width, n), then per leaf of the scalar map the weights (size, features, width) and the start
-(size, features).
+The arrays of a layer, in order: the net's inputs (inputs, n), what is moved (features, n), if
+partial which features are there (features, n; one or zero), per level the weights
+(width, width_in), the sums' start (width, n or 1) and, if gated, the gates (width, n), then per
+leaf of the scalar map the weights (size, features, width) and the start (size, features).
 """
 
 import dataclasses
@@ -29,6 +29,7 @@ class Layer:
         nothing is solved feature by feature.
     sizes : of the scalar map's leaves.
     gated : whether levels have gates.
+    partial : whether features may be absent.
     bins : of the spline; 0 for an affine map.
     bound : of the spline's box, or of |log σ|.
     """
@@ -38,6 +39,7 @@ class Layer:
     known: tuple[int, ...]
     sizes: tuple[int, ...]
     gated: bool
+    partial: bool
     bins: int
     bound: float
 
@@ -48,6 +50,7 @@ class Layer:
             "ends": numbers(self.ends),
             "sizes": numbers(self.sizes),
             "gated": self.gated,
+            "partial": self.partial,
             "bins": np.int64(self.bins),
             "bound": np.float64(self.bound),
         }
@@ -66,6 +69,7 @@ def moved(layer: Layer, up: bool, solved: bool, *arrays: Array) -> tuple[Array, 
 def gradient(layer: Layer, *arrays: Array) -> tuple[Array, ...]:
     """Return the cotangents of a layer's arrays from those of its results (from x to z)."""
     x, v, *others = arrays[:-2]
+    present, others = (others[:1], others[1:]) if layer.partial else ([], others)
     n, is_gated = x.shape[1], int(layer.gated)
     like = lambda *shape: jax.ShapeDtypeStruct(shape, x.dtype)  # noqa: E731
     levels = [like(width, n) for width in layer.widths for _ in range(2)]
@@ -74,7 +78,7 @@ def gradient(layer: Layer, *arrays: Array) -> tuple[Array, ...]:
         "PushforwardGradient", (like(*x.shape), like(*v.shape), *levels, *leaves)
     )
     g_x, g_v, *found = call(*arrays, **layer.attributes())
-    out, below = [g_x, g_v], x
+    out, below = [g_x, g_v, *map(jnp.zeros_like, present)], x
     for level in range(len(layer.widths)):
         g_sums, units = found[2 * level], found[2 * level + 1]
         start = others[(2 + is_gated) * level + 1]

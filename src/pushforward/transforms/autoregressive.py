@@ -14,8 +14,8 @@ from pushforward.core.parameters import combine, partition
 from pushforward.core.types import Context, DLogp, Features, Key
 from pushforward.nets.activations import activation as activation_of
 from pushforward.nets.mlp import Trunk, allowed, unit_degrees
-from pushforward.transforms.absent import by_feature, with_absent, without_absent
-from pushforward.transforms.conditioned import head_mask, moved, serves, solved
+from pushforward.transforms.absent import with_absent, without_absent
+from pushforward.transforms.conditioned import moved, serves, solved
 from pushforward.transforms.periodic import encoded
 from pushforward.transforms.template import Heads, fill
 
@@ -96,20 +96,17 @@ class MaskedAutoregressive(Transform):
     def inverse(
         self, x: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
-        if not self.partial:
-            return moved(self.trunk, self.heads, encoded(x, self._periodic), x, context, "inverse")
-        absent, x = without_absent(x)
-        scalar = by_feature(self._filled(x, context), x.ndim)
-        z, dlogp = scalar.inverse(x[None])
-        return with_absent(z[0], absent), jnp.where(absent, 0.0, dlogp).sum(0)
+        absent, x = without_absent(x) if self.partial else (None, x)
+        inputs = encoded(x, self._periodic)
+        return moved(self.trunk, self.heads, inputs, x, context, "inverse", absent)
 
     def forward(
         self, z: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
-        return self.solve(z, context) if self.partial else solved(self, z, context)
+        return solved(self, z, context)
 
     def generate(self, z: Features, context: Context = None, *, key: Key = None) -> Features:
-        if self.partial or not serves(self.trunk, self.heads, z):
+        if not serves(self.trunk, self.heads, z):
             return self._generate(z, context)
         return solved(self, z, context)[0]
 
@@ -184,10 +181,6 @@ class MaskedAutoregressive(Transform):
             step, start, (from_x, before, between, biases, heads, leaves, gates, z, absent)
         )
         return x if absent is None else with_absent(x, absent)
-
-    def _filled(self, x: Features, context: Context) -> Transform:
-        hidden = self.trunk(encoded(x, self._periodic), context)
-        return self.heads(hidden, head_mask(self.trunk, self.dim))
 
 
 def _checked(parents: tuple[tuple[int, ...], ...], dim: int) -> tuple[tuple[int, ...], ...]:

@@ -13,6 +13,7 @@ from pushforward import native
 from pushforward.core.swapped import pulled, swapped
 from pushforward.core.types import Context, DLogp, Features
 from pushforward.nets.mlp import Trunk, allowed, unit_degrees
+from pushforward.transforms.absent import by_feature, with_absent, without_absent
 from pushforward.transforms.elementwise import BoundedAffine
 from pushforward.transforms.spline import RationalQuadraticSpline
 from pushforward.transforms.template import Heads
@@ -29,19 +30,41 @@ def head_mask(trunk: Trunk, dim: int) -> np.ndarray | None:
 
 
 def moved(
-    trunk: Trunk, heads: Heads, inputs: Features, v: Features, context: Context, direction: str
+    trunk: Trunk,
+    heads: Heads,
+    inputs: Features,
+    v: Features,
+    context: Context,
+    direction: str,
+    absent: Array | None = None,
 ) -> Moved:
-    """Return v moved "forward" or "inverse" by the maps whose parameters a net of inputs gives."""
-    if not serves(trunk, heads, v):
-        return _moved(direction, trunk, heads, inputs, v, context)
-    return _call(("moved", direction), trunk, heads, inputs, v, context)
+    """Return v moved "forward" or "inverse" by the maps whose parameters a net of inputs gives.
+
+    Features that are `absent`, with zeros in their place, come back marked, and count no volume.
+    """
+    present = None if absent is None else 1 - absent.astype(v.dtype)
+    parts = trunk, heads, inputs, v, context, present
+    if serves(trunk, heads, v):
+        after, dlogp = _call(("moved", direction), *parts)
+    else:
+        after, dlogp = _moved(direction, *parts)
+    return after if absent is None else with_absent(after, absent), dlogp
 
 
 def _moved(
-    direction: str, trunk: Trunk, heads: Heads, inputs: Features, v: Features, context: Context
+    direction: str,
+    trunk: Trunk,
+    heads: Heads,
+    inputs: Features,
+    v: Features,
+    context: Context,
+    present: Array | None,
 ) -> Moved:
     template = heads(trunk(inputs, context), head_mask(trunk, heads.dim))
-    return getattr(template, direction)(v)
+    if present is None:
+        return getattr(template, direction)(v)
+    after, each = getattr(by_feature(template, v.ndim), direction)(v[None])
+    return after[0], jnp.where(present > 0, each, 0.0).sum(0)
 
 
 def serves(trunk: Trunk, heads: Heads, v: Array) -> bool:
@@ -109,29 +132,39 @@ def _solved(layer: Any, z: Features, context: Context) -> Moved:
 
 
 def _native_solved(layer: Any, z: Features, context: Context) -> Moved:
-    arrays = _arrays(layer.trunk, layer.heads, z, z, context)
-    x, dlogp = native.moved(_layer(layer.trunk, layer.heads), True, True, *arrays)
-    return x.reshape(z.shape), dlogp.reshape(z.shape[1:])
+    absent, z = without_absent(z) if layer.partial else (None, z)
+    present = None if absent is None else 1 - absent.astype(z.dtype)
+    arrays = _arrays(layer.trunk, layer.heads, z, z, context, present)
+    fixed = _layer(layer.trunk, layer.heads, layer.partial)
+    x, dlogp = native.moved(fixed, True, True, *arrays)
+    x = x.reshape(z.shape)
+    return x if absent is None else with_absent(x, absent), dlogp.reshape(z.shape[1:])
 
 
 def _native(
-    direction: str, trunk: Trunk, heads: Heads, inputs: Features, v: Features, context: Context
+    direction: str,
+    trunk: Trunk,
+    heads: Heads,
+    inputs: Features,
+    v: Features,
+    context: Context,
+    present: Array | None,
 ) -> Moved:
-    layer = _layer(trunk, heads)
-    arrays = _arrays(trunk, heads, inputs, v, context)
+    layer = _layer(trunk, heads, present is not None)
+    arrays = _arrays(trunk, heads, inputs, v, context, present)
     out, dlogp = native.moved(layer, direction == "forward", False, *arrays)
     return out.reshape(v.shape), dlogp.reshape(v.shape[1:])
 
 
 def _native_gradient(arrays_of: Callable, structure: Any, n: int, *leaves: Array) -> tuple:
-    trunk, heads, _, v, _ = jax.tree.unflatten(structure, leaves[:n])
+    trunk, heads, _, v, _, present = jax.tree.unflatten(structure, leaves[:n])
     arrays, pull = jax.vjp(arrays_of, *leaves[:n])
     g_out, g_slope = leaves[n:]
     rows = (g_out.reshape(v.shape[0], -1), g_slope.reshape(-1))
-    return pull(native.gradient(_layer(trunk, heads), *arrays, *rows))
+    return pull(native.gradient(_layer(trunk, heads, present is not None), *arrays, *rows))
 
 
-def _layer(trunk: Trunk, heads: Heads) -> native.Layer:
+def _layer(trunk: Trunk, heads: Heads, partial: bool) -> native.Layer:
     """Return what is fixed of a layer."""
     masks = trunk.masks()
     last = head_mask(trunk, heads.dim)
@@ -152,6 +185,7 @@ def _layer(trunk: Trunk, heads: Heads) -> native.Layer:
         known=() if last is None else _known(trunk, heads.dim),
         sizes=tuple(leaf.shape[0] if leaf.ndim == 2 else 1 for leaf in jax.tree.leaves(template)),
         gated=trunk.gates is not None,
+        partial=partial,
         bins=bins,
         bound=bound,
     )
@@ -170,7 +204,12 @@ def _ends(mask: np.ndarray) -> np.ndarray:
 
 
 def _arrays(
-    trunk: Trunk, heads: Heads, inputs: Features, v: Features, context: Context
+    trunk: Trunk,
+    heads: Heads,
+    inputs: Features,
+    v: Features,
+    context: Context,
+    present: Array | None,
 ) -> tuple[Array, ...]:
     """Return a layer's arrays as `native` takes them."""
     n = v[0].size
@@ -183,6 +222,7 @@ def _arrays(
         shape = extra.shape if is_shared else (extra.shape[0], *v.shape[1:])
         start = start + rows(jnp.broadcast_to(extra, shape))
     arrays = [inputs.reshape(inputs.shape[0], n), v.reshape(v.shape[0], n)]
+    arrays += [] if present is None else [present.reshape(v.shape[0], n)]
     starts = [start, *(bias[:, None] for bias in trunk.biases[1:])]
     for level, (weight, own) in enumerate(zip((first, *weights), starts, strict=True)):
         arrays += [weight, own]

@@ -9,7 +9,7 @@ from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
 from pushforward.core.types import Context, DLogp, Features, Key
 from pushforward.nets.mlp import Trunk
-from pushforward.transforms.absent import by_feature, with_absent, without_absent
+from pushforward.transforms.absent import without_absent
 from pushforward.transforms.conditioned import moved
 from pushforward.transforms.periodic import encoded, off_circle
 from pushforward.transforms.template import Heads
@@ -95,15 +95,9 @@ class Coupling(Transform):
         absent, safe = without_absent(event) if self.partial else (None, event)
         kept, rest = safe[: self.n_kept], safe[self.n_kept :]
         seen = encoded(kept, self.periodic)
-        if absent is None:
-            after, dlogp = moved(self.trunk, self.heads, seen, rest, context, direction)
-            after = jnp.concatenate([kept, after])
-        else:
-            alone = by_feature(self.heads(self.trunk(seen, context)), event.ndim)
-            move = alone.forward if direction == "forward" else alone.inverse
-            after, each = move(rest[None])
-            dlogp = jnp.where(absent[self.n_kept :], 0.0, each).sum(0)
-            after = with_absent(jnp.concatenate([kept, after[0]]), absent)
+        gone = None if absent is None else absent[self.n_kept :]
+        after, dlogp = moved(self.trunk, self.heads, seen, rest, context, direction, gone)
+        after = jnp.concatenate([event[: self.n_kept], after])
         if self.periodic:
             dlogp = jnp.where(off_circle(kept).any(0), -jnp.inf, dlogp)
         return after, dlogp
