@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array
 
 KEPT = 8
@@ -16,8 +17,32 @@ that Linux grants a process: one that fits many tables would end in LLVM's lack 
 _KEPT_PREPARED = 32
 """Programs that are kept of all functions that score a model: they are smaller."""
 
+_PLAIN = {"xla_cpu_use_fusion_emitters": False}
+"""XLA's plain emitters compile a program in half the time of its new ones."""
+
 Program = Callable[..., Array]
 Function = TypeVar("Function", bound=Callable)
+
+
+def jit(function: Function, how: Callable = jax.jit) -> Function:
+    """Compile a function by `how`, in half the time where nothing is being traced.
+
+    Within another trace, where JAX takes no such option, it is an ordinary `jax.jit`.
+    """
+    alone = how(function, compiler_options=_PLAIN)
+    within = how(function)
+
+    @functools.wraps(function)
+    def call(*inputs: Any) -> Any:
+        return (within if is_traced(inputs) else alone)(*inputs)
+
+    return call  # type: ignore[return-value]
+
+
+def is_traced(inputs: Any) -> bool:
+    """Tell whether inputs are traced, or whatever is computed now."""
+    leaves = jax.tree.leaves(inputs)
+    return any(isinstance(leaf, Tracer) for leaf in (jnp.zeros(()), *leaves))
 
 
 def compiled(function: Function) -> Function:
@@ -29,9 +54,7 @@ def compiled(function: Function) -> Function:
     @functools.lru_cache(KEPT)
     def program(shape: Hashable, sizes: Hashable, rest: Hashable, values: tuple) -> Callable:
         others = jax.tree.unflatten(rest, values)
-        return jax.jit(
-            lambda leaves: function(*eqx.combine(jax.tree.unflatten(shape, leaves), others))
-        )
+        return jit(lambda leaves: function(*eqx.combine(jax.tree.unflatten(shape, leaves), others)))
 
     @functools.wraps(function)
     def call(*inputs: Any) -> Any:
@@ -57,4 +80,4 @@ def _program(function: Callable[..., Array], shape: Hashable, sizes: Hashable) -
     def call(leaves: list[Array], *blocks: Array) -> Array:
         return function(jax.tree.unflatten(shape, leaves), *blocks)
 
-    return jax.jit(call)
+    return jit(call)

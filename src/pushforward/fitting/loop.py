@@ -12,7 +12,7 @@ import optax
 from jaxtyping import Array, Float, Int, PyTree
 
 from pushforward.core.parameters import Layout, combine, layout_of
-from pushforward.core.programs import compiled
+from pushforward.core.programs import compiled, jit
 from pushforward.fitting.batch import Batch
 from pushforward.fitting.plan import Plan
 
@@ -44,7 +44,7 @@ class State(eqx.Module):
         return jax.tree.map(jnp.asarray, self.layout.tree(np.asarray(self.best_params)))
 
 
-@jax.jit
+@jit
 def start(params: PyTree, key: Array) -> State:
     """Return the state before the first epoch."""
     layout = layout_of(params)

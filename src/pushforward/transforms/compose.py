@@ -14,6 +14,7 @@ from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence, weakest
 from pushforward.core.keys import split_or_none
 from pushforward.core.parameters import Buffer
+from pushforward.core.programs import jit
 from pushforward.core.types import Context, DLogp, Features, Key
 from pushforward.transforms.bounded import Log, Power
 
@@ -185,7 +186,7 @@ def made_at_once(make: Callable[..., Transform], shared: PyTree, *each: PyTree) 
     return Scan(_made(make, shared, *each))
 
 
-@eqx.filter_jit
+@partial(jit, how=eqx.filter_jit)
 def _made(make: Callable[..., Transform], shared: PyTree, *each: PyTree) -> Transform:
     return eqx.filter_vmap(partial(make, *shared))(*each)
 
