@@ -13,6 +13,10 @@
 #include <thread>
 #include <vector>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
@@ -69,7 +73,9 @@ struct Gradient {
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,fma,prefer-vector-width=512")
 namespace avx512 {
 constexpr int ROWS = 4, QUADS = 4;
+#define WIDE_LANES
 #include "lanes.h"
+#undef WIDE_LANES
 }  // namespace avx512
 #pragma GCC pop_options
 #pragma GCC push_options

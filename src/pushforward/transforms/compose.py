@@ -116,7 +116,8 @@ class Scan(Transform):
     @property
     def _first(self) -> Transform:
         """Return the shapes of the first layer: all that its sizes and its kind depend on."""
-        return jax.eval_shape(partial(jax.tree.map, lambda leaf: leaf[0]), self.stacked)
+        of_one = lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype)  # noqa: E731
+        return jax.tree.map(of_one, self.stacked)
 
     @property
     def dim(self) -> int | None:
