@@ -184,32 +184,19 @@ INL F log_slope(F t, F s, F d0, F d1, F under) {
   return log_((d1 * t * t + 2.f * s * tt + d0 * o * o) * ratio * ratio);
 }
 
-// x ↦ z and its log slope.
-template <int BINS>
-OWN void spline_down(F x, const float* p, const Shape& s, F& z, F& slope) {
-  Knots at = {};
-  F parts[2 * (BINS ? BINS : MOST_BINS)];
-  F v = least(most(x, all(-s.bound)), all(s.bound));
-  locate<BINS, false>(v, p, s, at, parts);
-  F d0 = softplus_(at.raw0) + MIN_SLOPE, d1 = softplus_(at.raw1) + MIN_SLOPE;
-  F per = inverse(at.width), rise = at.height * per;
+// x ↦ z and its log slope, in the bin that was found.
+INL void down(F x, const Knots& at, F d0, F d1, const Shape& s, F& z, F& slope) {
+  F per = inverse(at.width), rise = at.height * per, v = least(most(x, all(-s.bound)), all(s.bound));
   F t = least(most((v - at.x0) * per, F{}), all(1.f)), tt = t * (1.f - t);
   F under = inverse(rise + (d0 + d1 - 2.f * rise) * tt);
-  F up = at.height * (rise * t * t + d0 * tt) * under;
   I inside = abs_(x) < s.bound;
-  z = inside ? at.y0 + up : x;
+  z = inside ? at.y0 + at.height * (rise * t * t + d0 * tt) * under : x;
   slope = inside ? log_slope(t, rise, d0, d1, under) : F{};
 }
 
-// z ↦ x and the log slope of the way back, as of `spline_down`.
-template <int BINS>
-OWN void spline_up(F z, const float* p, const Shape& s, F& x, F& slope) {
-  Knots at = {};
-  F parts[2 * (BINS ? BINS : MOST_BINS)];
-  F v = least(most(z, all(-s.bound)), all(s.bound));
-  locate<BINS, true>(v, p, s, at, parts);
-  F d0 = softplus_(at.raw0) + MIN_SLOPE, d1 = softplus_(at.raw1) + MIN_SLOPE;
-  F h = at.height, rise = h * inverse(at.width);
+// z ↦ x and the log slope of the way back.
+INL void up(F z, const Knots& at, F d0, F d1, const Shape& s, F& x, F& slope) {
+  F h = at.height, rise = h * inverse(at.width), v = least(most(z, all(-s.bound)), all(s.bound));
   F dy = least(most(v - at.y0, F{}), h);
   F b = h * d0 - dy * (d0 + d1 - 2.f * rise), a = h * rise - b, c = -rise * dy;
   F square = most(b * b - 4.f * a * c, all(1.17549435e-38f)), root;
@@ -222,7 +209,30 @@ OWN void spline_up(F z, const float* p, const Shape& s, F& x, F& slope) {
   slope = inside ? log_slope(t, rise, d0, d1, under) : F{};
 }
 
-// The gradient of `spline_down`: of gz and gs to x (returned) and to the parameters g.
+// Stage by stage for all 64 rows: within one vector of them every step waits for the one before.
+template <int BINS, bool UP>
+OWN void spline(const float* in, const float* p, const Shape& s, float* out, F* slope) {
+  Knots at[4] = {};
+  F d0[4], d1[4], parts[2 * (BINS ? BINS : MOST_BINS)];
+  for (int q = 0; q < 4; q++) {
+    F v = least(most(load(in + 16 * q), all(-s.bound)), all(s.bound));
+    locate<BINS, UP>(v, p + 16 * q, s, at[q], parts);
+  }
+  for (int q = 0; q < 4; q++) {
+    d0[q] = softplus_(at[q].raw0) + MIN_SLOPE;
+    d1[q] = softplus_(at[q].raw1) + MIN_SLOPE;
+  }
+  for (int q = 0; q < 4; q++) {
+    F moved;
+    if (UP)
+      up(load(in + 16 * q), at[q], d0[q], d1[q], s, moved, slope[q]);
+    else
+      down(load(in + 16 * q), at[q], d0[q], d1[q], s, moved, slope[q]);
+    keep(out + 16 * q, moved);
+  }
+}
+
+// The gradient of `down`: of gz and gs to x (returned) and to the parameters g.
 template <int BINS>
 OWN F spline_gradient(F x, const float* p, const Shape& sh, F gz, F gs, float* g) {
   const int n = BINS ? BINS : sh.bins;
@@ -282,10 +292,18 @@ INL F affine_gradient(F x, const float* p, const Shape& s, F gz, F gs, float* g)
   return grown;
 }
 
-INL void move(bool up, F in, const float* p, const Shape& s, F& out, F& slope) {
-  if (!s.bins) return up ? affine_up(in, p, s, out, slope) : affine_down(in, p, s, out, slope);
-  if (s.bins == 8) return up ? spline_up<8>(in, p, s, out, slope) : spline_down<8>(in, p, s, out, slope);
-  return up ? spline_up<0>(in, p, s, out, slope) : spline_down<0>(in, p, s, out, slope);
+// Sixty-four rows of a feature, and the log slope of each.
+INL void move(bool is_up, const float* in, const float* p, const Shape& s, float* out, F* slope) {
+  if (s.bins == 8) return is_up ? spline<8, true>(in, p, s, out, slope) : spline<8, false>(in, p, s, out, slope);
+  if (s.bins) return is_up ? spline<0, true>(in, p, s, out, slope) : spline<0, false>(in, p, s, out, slope);
+  for (int q = 0; q < 4; q++) {
+    F moved;
+    if (is_up)
+      affine_up(load(in + 16 * q), p + 16 * q, s, moved, slope[q]);
+    else
+      affine_down(load(in + 16 * q), p + 16 * q, s, moved, slope[q]);
+    keep(out + 16 * q, moved);
+  }
 }
 
 INL F move_gradient(F in, const float* p, const Shape& s, F g_out, F g_slope, float* g) {
@@ -364,7 +382,7 @@ INL void fetch_present(const Layer& net, long j, long row, long n, float* to) {
 }
 
 // Rows [row, row + n) in one direction, all inputs known.
-void evaluate(const Layer& net, bool up, long row, long n, float* work) {
+void evaluate(const Layer& net, bool is_up, long row, long n, float* work) {
   const Shape& s = net.shape;
   float* in = work;
   for (long i = 0; i < net.inputs; i++) fetch(net.x + i * net.rows + row, n, in + 64 * i);
@@ -380,12 +398,9 @@ void evaluate(const Layer& net, bool up, long row, long n, float* work) {
     alignas(64) float v[64], moved[64], there[64];
     fetch(net.v + j * net.rows + row, n, v);
     fetch_present(net, j, row, n, there);
-    for (int q = 0; q < 4; q++) {
-      F out, slope;
-      move(up, load(v + 16 * q), p + 16 * q, s, out, slope);
-      keep(moved + 16 * q, out);
-      total[q] += slope * load(there + 16 * q);
-    }
+    F slope[4];
+    move(is_up, v, p, s, moved, slope);
+    for (int q = 0; q < 4; q++) total[q] += slope[q] * load(there + 16 * q);
     store(moved, n, net.out + j * net.rows + row);
   }
   alignas(64) float sums[64];
@@ -413,11 +428,12 @@ void solve(const Layer& net, long row, long n, float* work) {
     alignas(64) float v[64], there[64];
     fetch(net.v + j * net.rows + row, n, v);
     fetch_present(net, j, row, n, there);
+    F slope[4];
+    move(true, v, p, s, x + 64 * j, slope);
     for (int q = 0; q < 4; q++) {
-      F moved, slope, counts = load(there + 16 * q);
-      move(true, load(v + 16 * q), p + 16 * q, s, moved, slope);
-      keep(x + 64 * j + 16 * q, moved * counts);
-      total[q] += slope * counts;
+      F counts = load(there + 16 * q);
+      keep(x + 64 * j + 16 * q, load(x + 64 * j + 16 * q) * counts);
+      total[q] += slope[q] * counts;
     }
     store(x + 64 * j, n, net.out + j * net.rows + row);
   }
