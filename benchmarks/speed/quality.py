@@ -4,8 +4,8 @@ python -m benchmarks speed quality --data FOLDER [--sets california] [--peers fl
 
 The same flow (nsf, five layers, nets of 64 × 64, eight bins) on the same z-scores. A peer learns
 with Adam at 1e-3, batches of 256 and patience 20; its time ends with its best epoch. Ours is `fit`
-with a limit of time, a fresh process for each limit, in rising order until one is as good; its
-time is all that this process took until `fit` returned. Imports and compilation count on both
+for a limit of time, a fresh process for each limit, in rising order until one is as good; its time
+is all that this process took until `fit` returned. Imports and compilation count on both
 sides. Machines stay alone meanwhile.
 """
 
@@ -66,7 +66,7 @@ def measure(name, peer, data, seed):
         line["theirs"] = run(peer, source, target, LIMIT, seed)
         line["ours"] = []
         for share in SHARES:
-            found = run("ours", source, target, line["theirs"]["reached"] / share, seed)
+            found = run("ours_by_time", source, target, line["theirs"]["reached"] / share, seed)
             line["ours"].append(found)
             if found["validation"] >= line["theirs"]["validation"]:
                 break
@@ -79,7 +79,8 @@ def measure(name, peer, data, seed):
 def run(library, source, target, seconds, seed):
     """Return the validation nats that a library reached, and after how many seconds."""
     module = f"benchmarks.peers.recipes.{library}"
-    command = [python_of(library), "-m", module, source, target, RECIPE, seed, seconds]
+    python = python_of("ours" if library == "ours_by_time" else library)
+    command = [python, "-m", module, source, target, RECIPE, seed, seconds]
     subprocess.run(
         list(map(str, command)),
         cwd=HERE.parent,

@@ -15,14 +15,20 @@ RECIPES["nsf_coupling"] = partial(pf.models.build, "nsf", coupling=True)
 PART = 2000
 
 
-def learn(build, train, validation, test, seed, seconds, perturb=None):
+def learn(build, train, validation, test, seed, seconds, perturb=None, max_epochs=None):
     """Fit a model and return the scores of the test rows."""
     began = time.perf_counter()
     build_key, fit_key = jax.random.split(jax.random.key(seed))
     model = build(train.shape[1], key=build_key)
     left = seconds - (time.perf_counter() - began)
     fitted = pf.fit(
-        model, train, key=fit_key, validation=validation, max_time=left, perturb=perturb
+        model,
+        train,
+        key=fit_key,
+        validation=validation,
+        max_time=left,
+        perturb=perturb,
+        max_epochs=max_epochs,
     )
     took, reached = time.perf_counter() - began, since_start()
     parts = [test[i : i + PART] for i in range(0, len(test), PART)]
