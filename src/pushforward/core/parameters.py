@@ -51,7 +51,7 @@ class Layout:
         leaves = jax.tree.leaves(params)
         return jnp.concatenate([leaf.ravel() for leaf in leaves]) if leaves else jnp.zeros(0)
 
-    def tree(self, vector: Float[Array, " n"]) -> PyTree:
+    def tree(self, vector: Float[Array | np.ndarray, " n"]) -> PyTree:
         ends = np.cumsum([math.prod(shape) for shape in self.shapes])
         parts = [
             vector[end - math.prod(shape) : end].reshape(shape).astype(dtype)

@@ -246,7 +246,7 @@ def _blocks(rows: Batch) -> Batch:
     count = -(-n // _BLOCK)
     size = -(-n // count)
 
-    def cut(leaf: Array) -> Array:
+    def cut(leaf: np.ndarray) -> np.ndarray:
         return leaf[np.where(real, np.arange(count * size), 0)].reshape(
             count, size, *leaf.shape[1:]
         )
