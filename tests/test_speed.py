@@ -122,8 +122,16 @@ def test_densities_and_samples_of_many_rows_are_those_of_few(monkeypatch, rng):
 def test_layers_made_at_once_are_those_made_alone(coupling):
     net = Net(0, (16, 16), "relu", False)
     shared = 5, RationalQuadraticSpline(4), net, coupling, True, False
-    whole = build("nsf", 5, key=jax.random.key(3), layers=4, hidden=(16, 16), bins=4, linear=True,
-                  coupling=coupling).transform.stacked
+    whole = build(
+        "nsf",
+        5,
+        key=jax.random.key(3),
+        layers=4,
+        hidden=(16, 16),
+        bins=4,
+        linear=True,
+        coupling=coupling,
+    ).transform.stacked
     keys = jax.random.split(jax.random.key(3), 4)
     for i, key in enumerate(keys):
         alone = _layer(*shared, jnp.asarray(i), key)

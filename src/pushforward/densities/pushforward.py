@@ -87,7 +87,8 @@ class Pushforward(Density):
         base_key, key = jax.random.split(key)
         z = self.density._sample(base_key, n, context if self.density.context_dim else None)
         given = context if self.transform.context_dim else None
-        if self.transform.evidence > Evidence.NUMERICAL:
+        drawing = isinstance(self.transform, Surjection)
+        if drawing or self.transform.evidence > Evidence.NUMERICAL:
             return self.transform.generate(z, given, key=key)
         return in_blocks(self.transform.generate, z, given)
 
