@@ -18,8 +18,9 @@ from pushforward.core.types import Context, Features
 from pushforward.nets.activations import activation
 
 _STRIPES = 4
-_STRIPED = 2048
-"""Entries of a mask from which a product is taken in stripes."""
+_STRIPED = 1 << 16
+"""Entries of a mask from which a product is taken in stripes: the gradient of one of 512 × 512
+then takes 0.78 of the time; below, that of a flow takes up to 1.6 times as long."""
 
 
 class Trunk(eqx.Module):
