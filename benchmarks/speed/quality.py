@@ -29,6 +29,7 @@ LINES = HERE / "results" / "speed_quality.jsonl"
 TABLE = HERE / "results" / "speed_quality.md"
 SETS = ("power_minutes", "california", "miniboone_head")
 PEERS = ("flowjax", "zuko")
+OURS = "ours_by_time"
 RECIPE = "nsf"
 LIMIT = 400.0
 """Seconds after which a peer is stopped, should its patience last longer."""
@@ -67,7 +68,7 @@ def measure(name, peer, data, seed):
         line["theirs"] = run(peer, source, target, LIMIT, seed)
         line["ours"] = []
         for share in SHARES:
-            found = run("ours_by_time", source, target, line["theirs"]["reached"] / share, seed)
+            found = run(OURS, source, target, line["theirs"]["reached"] / share, seed)
             line["ours"].append(found)
             if found["validation"] >= line["theirs"]["validation"]:
                 break
@@ -80,7 +81,7 @@ def measure(name, peer, data, seed):
 def run(library, source, target, seconds, seed):
     """Return the validation nats that a library reached, and after how many seconds."""
     module = f"benchmarks.peers.recipes.{library}"
-    python = python_of("ours" if library == "ours_by_time" else library)
+    python = python_of("ours" if library == OURS else library)
     command = [python, "-m", module, source, target, RECIPE, seed, seconds]
     subprocess.run(
         list(map(str, command)),
