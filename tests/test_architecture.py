@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "pushforward"
 LEVELS = {
     "core": 0,
+    "native": 1,
     "nets": 1,
     "metrics": 1,
     "transforms": 2,

@@ -4,6 +4,8 @@ python -m benchmarks speed environments       an environment of its own for each
 python -m benchmarks speed cells              what is missing of the paired measurements
 python -m benchmarks speed growth             cost against columns, layers, bins, rows and batch
 python -m benchmarks speed limits             achieved time over what the machine allows
+python -m benchmarks speed profile            where the rest of the time goes
+python -m benchmarks speed quality            from a fresh process to a peer's best validation
 
 Each part appends JSON lines to results/speed_PART.jsonl, and writes its table from them.
 """
@@ -11,7 +13,7 @@ Each part appends JSON lines to results/speed_PART.jsonl, and writes its table f
 import importlib
 import sys
 
-PARTS = ("environments", "cells", "growth", "limits")
+PARTS = ("environments", "cells", "growth", "limits", "profile", "quality")
 
 
 def main(arguments):

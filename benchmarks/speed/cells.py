@@ -4,9 +4,9 @@ python -m benchmarks speed cells [--recipes nsf] [--dims 8,43] [--libraries ours
     measures the cells that are missing; --again all that are named; --table only writes the table.
 
 Five layers, nets of 64 × 64, eight bins, float32, as many threads each. In a round every library
-gets a fresh process; they work in turn, one at a time, while the others wait. A ratio is a
-library's time over ours in the same turn. First calls are apart: they compile, where a library
-does that.
+gets a fresh process; they work in turn, one at a time, while the others wait. "plain" is ours
+without native code. A ratio is a peer's time over ours in the same turn. First calls are apart:
+they compile, where a library does that.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import statistics
 import time
 from contextlib import ExitStack
 
-from benchmarks.speed.environments import HERE
+from benchmarks.speed.environments import HERE, OWN, PEERS
 from benchmarks.speed.machine import machine
 from benchmarks.speed.worker import Worker, calls_for
 
@@ -31,10 +31,9 @@ WORKS = {
     "sample": ("sample", 20_000),
 }
 """Works and their rows; a training step is a gradient and Adam's update."""
-PEERS = ("flowjax", "zuko", "nflows", "normflows")
-LIBRARIES = ("ours", *PEERS)
+LIBRARIES = (*OWN, *PEERS)
 
-LONG = 20.0
+LONG = 5.0
 """Seconds of a first call from which a work is done once or twice and no oftener."""
 
 
@@ -142,7 +141,8 @@ def write_table():
                 if cell["ours"] is None:
                     continue
                 there = {lib: line for lib, line in cell.items() if line is not None}
-                rows.append([recipe, str(dim), work, *_times(there), *_best(there)])
+                row = [recipe, str(dim), work, *_times(there)]
+                rows.append([*row, *(part for own in OWN for part in _best(there, own))])
     versions = {line["library"]: line["version"] for line in known.values()}
     sizes = [
         f"{recipe}, {dim} columns: "
@@ -157,11 +157,14 @@ def write_table():
     ]
     out = [
         "Milliseconds of a call, medians; the first call's seconds in brackets. Ratio: the best",
-        "peer's time over ours, the median of pairs (and its quartiles).",
+        "peer's time over ours, the median of pairs (and its quartiles); of the first call:",
+        'flowjax\'s time over ours. "plain": ours without native code.',
         "Versions: " + ", ".join(f"{k} {v}" for k, v in sorted(versions.items())) + ".",
         "",
-        "| flow | columns | work | " + " | ".join(LIBRARIES) + " | ratio | first call |",
-        "|" + "---|" * (len(LIBRARIES) + 5),
+        "| flow | columns | work | "
+        + " | ".join([*LIBRARIES, *(f"{own}: ratio | first call" for own in OWN)])
+        + " |",
+        "|" + "---|" * (len(LIBRARIES) + 3 + 2 * len(OWN)),
         *("| " + " | ".join(row) + " |" for row in rows),
         "",
         "Free parameters:",
@@ -180,16 +183,16 @@ def _times(cell):
     ]
 
 
-def _best(cell):
-    """Return our ratio to the best peer, and that of first calls to flowjax's."""
-    peers = {lib: line for lib, line in cell.items() if lib != "ours"}
-    if not peers:
+def _best(cell, own):
+    """Return the ratio of the best peer to one of ours, and that of first calls to flowjax's."""
+    peers = {lib: line for lib, line in cell.items() if lib not in OWN}
+    if not peers or own not in cell:
         return ["", ""]
     best = min(peers, key=lambda lib: seconds(peers[lib]))
-    pairs = ratios(cell["ours"], peers[best])
+    pairs = ratios(cell[own], peers[best])
     low, middle, high = statistics.quantiles(pairs, n=4) if len(pairs) > 1 else (pairs[0],) * 3
     first = ""
     if "flowjax" in peers:
-        theirs, own = (statistics.median(cell[lib]["first"]) for lib in ("flowjax", "ours"))
-        first = f"{theirs / own:.2f}"
+        theirs, mine = (statistics.median(cell[lib]["first"]) for lib in ("flowjax", own))
+        first = f"{theirs / mine:.2f}"
     return [f"**{middle:.2f}** ({low:.2f} to {high:.2f}; {best})", first]

@@ -12,6 +12,9 @@ from pathlib import Path
 
 HERE = Path(__file__).parent.parent
 FOLDER = HERE / ".cache" / "environments"
+OWN = {"ours": {}, "plain": {"PUSHFORWARD_NATIVE": "none"}}
+"""This library, with native code and by JAX alone, and what their processes are told."""
+
 PEERS = {
     "flowjax": HERE / "peers" / "requirements-flowjax.txt",
     "zuko": HERE / "peers" / "requirements-zuko.txt",
@@ -30,7 +33,7 @@ def main(arguments):
 
 def python_of(library):
     """Return the interpreter of a library's environment, built where it is missing."""
-    if library == "ours":
+    if library in OWN:
         return sys.executable
     folder = FOLDER / library
     python, done = folder / "bin" / "python", folder / "done"

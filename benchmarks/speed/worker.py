@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-from benchmarks.speed.environments import HERE, python_of
+from benchmarks.speed.environments import HERE, OWN, python_of
 
 
 class Worker:
@@ -12,14 +12,14 @@ class Worker:
 
     def __init__(self, library, recipe, dim, seed, threads, **options):
         """Start the process; `options` go to the recipe."""
-        module = f"benchmarks.peers.speed.{library}"
+        module = f"benchmarks.peers.speed.{'ours' if library in OWN else library}"
         command = [python_of(library), "-m", module, recipe, str(dim), str(seed)]
         limits = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
         cores = sorted(os.sched_getaffinity(0))[:threads]
         self._process = subprocess.Popen(
             [*command, json.dumps(options)],
             cwd=HERE.parent,
-            env=os.environ | dict.fromkeys(limits, str(threads)),
+            env=os.environ | dict.fromkeys(limits, str(threads)) | OWN.get(library, {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

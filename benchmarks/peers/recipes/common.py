@@ -5,6 +5,7 @@ python -m benchmarks.peers.recipes.ADAPTER IN.npz OUT.npz RECIPE SEED SECONDS. I
 `validation` rows to learn and choose with, and `test` rows to score, all on z-scores.
 """
 
+import os
 import sys
 import time
 
@@ -12,6 +13,11 @@ import numpy as np
 
 RATE, BATCH, CLIP, PATIENCE = 1e-3, 256, 5.0, 20
 """Adam's step, rows in a batch at most, the longest gradient, epochs to wait for a better one."""
+
+
+def since_start():
+    """Return the seconds since the process was started, where that is known."""
+    return time.time() - float(os.environ.get("STARTED", "nan"))
 
 
 def main(learn, recipes, absent, version):
@@ -39,6 +45,7 @@ def best_epoch(n_rows, step, score, snapshot, seed, began, seconds):
     n_batches = -(-n_rows // BATCH)
     size = n_rows // n_batches
     best, best_score, best_at, epochs, stopped_by = snapshot(), -np.inf, 0, 0, ""
+    reached = since_start()
     while not stopped_by:
         for rows in rng.permutation(n_rows)[: size * n_batches].reshape(n_batches, size):
             step(rows)
@@ -48,8 +55,9 @@ def best_epoch(n_rows, step, score, snapshot, seed, began, seconds):
         epochs += 1
         now = score()
         if now > best_score:
-            best, best_score, best_at = snapshot(), now, epochs
+            best, best_score, best_at, reached = snapshot(), now, epochs, since_start()
         elif epochs - best_at >= PATIENCE and not stopped_by:
             stopped_by = "patience"
     took = time.perf_counter() - began
-    return best, {"epochs": epochs, "stopped_by": stopped_by, "seconds": took}
+    about = {"epochs": epochs, "stopped_by": stopped_by, "seconds": took}
+    return best, about | {"validation": best_score, "reached": reached}

@@ -89,6 +89,7 @@ def fit(
     debug: Debug = False,
 ) -> None:
     """Fit a density to a table and write it to a directory."""
+    from pushforward import native
     from pushforward.estimators import ConditionalDensityEstimator, DensityEstimator
     from pushforward.store.files import check_free
     from pushforward.tables import read_table
@@ -105,6 +106,8 @@ def fit(
     checkpoint.mkdir(exist_ok=True)
     what = f": {', '.join(targets)} given the others" if targets else ""
     say.print(f"Fitting {data.num_rows:,} rows of {data.num_columns} columns from {table}{what}")
+    if not native.is_there():
+        say.print("No native code (no C++ compiler at installation, or another processor): slower")
     errors = _pairs(error_column or [])
     if errors and targets:
         raise typer.BadParameter("--error-column is for a law without --target")

@@ -8,6 +8,7 @@ import typer
 from typer.exceptions import TyperException
 
 from pushforward.cli.app import app
+from pushforward.cli.programs import keep_programs
 from pushforward.core.errors import ModelFileError, PushforwardError
 
 DONE, FAILED, USAGE, BAD_MODEL, INTERRUPTED = 0, 1, 2, 3, 130
@@ -21,6 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
+    keep_programs()
     try:
         code = app(arguments, prog_name="pushforward", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):

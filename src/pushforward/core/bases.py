@@ -14,6 +14,7 @@ from jaxtyping import Array, ArrayLike, Float, Shaped
 
 from pushforward.core.border import context_in, rows_in, rows_out
 from pushforward.core.evidence import Evidence, require_likelihood
+from pushforward.core.programs import SCORING, jit
 from pushforward.core.types import Context, DLogp, Features, Key
 
 
@@ -107,7 +108,7 @@ class Density(eqx.Module):
         return _sample_rows(self, key, turned_context, batch)
 
 
-@jax.jit
+@partial(jit, options=SCORING)
 def _log_prob_of_rows(density: Density, x: Array, context: Array | None) -> Array:
     turned, turned_context, batch = rows_in(x, density.dim, context, density.context_dim)
     infinite = jnp.isinf(turned)
@@ -115,6 +116,6 @@ def _log_prob_of_rows(density: Density, x: Array, context: Array | None) -> Arra
     return jnp.where(infinite.any(0) & ~jnp.isnan(logp), -jnp.inf, logp).reshape(batch)
 
 
-@partial(jax.jit, static_argnames="batch")
+@partial(jit, how=partial(jax.jit, static_argnames="batch"), options=SCORING)
 def _sample_rows(density: Density, key: Array, context: Context, batch: tuple[int, ...]) -> Array:
     return rows_out(density._sample(key, math.prod(batch), context), batch)

@@ -1,6 +1,7 @@
 """Random keys: always passed, never stored."""
 
 import jax
+import numpy as np
 from jaxtyping import Array
 
 from pushforward.core.errors import KeyRequiredError
@@ -14,6 +15,11 @@ def require_key(key: Array | None, layer: object) -> Array:
             "key=jax.random.key(seed): this layer draws random numbers",
         )
     return key
+
+
+def generator(key: Array) -> np.random.Generator:
+    """Return numpy's generator for a key: what is drawn on the host needs no compiled call."""
+    return np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
 
 
 def split_or_none(key: Array | None, n: int) -> tuple[Array | None, ...]:

@@ -1,6 +1,7 @@
 """Densities: laws that answer log_prob and sample."""
 
-from pushforward.densities.as_numpyro import to_numpyro
+from typing import TYPE_CHECKING
+
 from pushforward.densities.autoregressive import CategoricalAutoregressive
 from pushforward.densities.discrete import DiscreteFlow, ModularShift
 from pushforward.densities.gaussian import diagonal_gaussian, full_gaussian, gaussian_mixture
@@ -24,6 +25,12 @@ from pushforward.densities.reparameterized import sample_and_log_prob
 from pushforward.densities.resampled import Resampled
 from pushforward.densities.sharpened import sample_highest_density, tempered
 from pushforward.densities.standard import StandardNormal, StudentT, Uniform
+from pushforward.lazy import lazily
+
+if TYPE_CHECKING:
+    from pushforward.densities.as_numpyro import to_numpyro
+
+__getattr__ = lazily(__name__, {"to_numpyro": "as_numpyro"})
 
 __all__ = [
     "Abs",

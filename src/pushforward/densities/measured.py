@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import logsumexp
 from jaxtyping import Array
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from pushforward.core.bases import Density
 from pushforward.core.border import align
@@ -73,7 +73,7 @@ class Measured(Density):
             own = np.array(self.codes)
             optional = align(jnp.asarray(own >= 0), x.ndim)
             context = jnp.where(optional & (x[np.maximum(own, 0)] != 0), 0.0, context)
-        scores = jnp.asarray(norm.ppf(lattice(self.nodes, len(places))), x.dtype)
+        scores = jnp.asarray(ndtri(lattice(self.nodes, len(places))), x.dtype)
         low, high = (align(end, x.ndim) for end in jnp.asarray(self.ends, x.dtype).T)
 
         def at(score: Array) -> DLogp:

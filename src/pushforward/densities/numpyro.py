@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-import numpyro.distributions as dist
 
 from pushforward.core.bases import Density
 from pushforward.core.errors import OptionError, ShapeError
@@ -39,6 +38,8 @@ class NumPyroDensity(Density):
                 "batch_shape () and event_shape () or (dim,)",
                 "call .to_event(1) on the distribution",
             )
+        import numpyro.distributions as dist  # half a second, for those only who have one
+
         law = distribution.support
         if law.is_discrete or isinstance(
             distribution, dist.ImproperUniform | dist.Delta | dist.Unit

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree, Shaped
 
 from pushforward.core.bases import Density, Surjection, Transform
+from pushforward.core.blocks import in_blocks
 from pushforward.core.border import rows_in
 from pushforward.core.errors import EvidenceError, OptionError, ShapeError
 from pushforward.core.evidence import Estimate, Evidence, require_likelihood, weakest
@@ -76,13 +77,20 @@ class Pushforward(Density):
         return "real" if self.density.support == whole else "bounded"
 
     def _log_prob(self, x: Features, context: Context) -> DLogp:
+        return in_blocks(self._log_prob_of_block, x, context)
+
+    def _log_prob_of_block(self, x: Features, context: Context) -> DLogp:
         z, dlogp = self.transform.inverse(x, context if self.transform.context_dim else None)
         return self.density._log_prob(z, context if self.density.context_dim else None) + dlogp
 
     def _sample(self, key: Key, n: int, context: Context) -> Features:
         base_key, key = jax.random.split(key)
         z = self.density._sample(base_key, n, context if self.density.context_dim else None)
-        return self.transform.generate(z, context if self.transform.context_dim else None, key=key)
+        given = context if self.transform.context_dim else None
+        drawing = isinstance(self.transform, Surjection)
+        if drawing or self.transform.evidence > Evidence.NUMERICAL:
+            return self.transform.generate(z, given, key=key)
+        return in_blocks(self.transform.generate, z, given)
 
     def estimate_log_prob(
         self,

@@ -1,6 +1,7 @@
 """What an objective sees: rows, their context, and weights that sum to about one."""
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Float
 
 
@@ -15,6 +16,6 @@ class Batch(eqx.Module):
         loss is then the weighted sum over rows. Padding has weight zero.
     """
 
-    x: Float[Array, "*blocks n dim"]
-    context: Float[Array, "*blocks n c"] | None
-    weights: Float[Array, "*blocks n"]
+    x: Float[Array | np.ndarray, "*blocks n dim"]
+    context: Float[Array | np.ndarray, "*blocks n c"] | None
+    weights: Float[Array | np.ndarray, "*blocks n"]

@@ -13,6 +13,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, PyTree
 
 from pushforward.core.errors import DataError, FitError, OptionError, ShapeError
+from pushforward.core.keys import generator
 from pushforward.core.parameters import combine, partition
 from pushforward.fitting import checkpoint as store
 from pushforward.fitting.batch import Batch
@@ -102,11 +103,13 @@ def fit(
     )
     train = _scaled(train, min(train.x.shape[0] / plan.steps, plan.batch_size))
     blocks = None if held is None else _blocks(_scaled(held, held.x.shape[0]))
+    train, blocks = jax.tree.map(jnp.asarray, (train, blocks))
     params, rest = partition(model)
     state, history = start(params, run_key), _empty_history()
     if blocks is not None:
-        first = evaluate_once(params, rest, blocks, objective, split_key)
-        state = dataclasses.replace(state, best_loss=jnp.where(jnp.isnan(first), jnp.inf, first))
+        first = np.asarray(evaluate_once(params, rest, blocks, objective, split_key))
+        first = np.where(np.isnan(first), np.inf, first).astype(first.dtype)
+        state = dataclasses.replace(state, best_loss=jnp.asarray(first))
     mark = "" if checkpoint is None else store.fingerprint((train, blocks, state.key), params, plan)
     resumed = None if checkpoint is None else store.read(checkpoint, state, mark)
     if resumed is not None:
@@ -165,7 +168,7 @@ def fit(
             "an objective that is finite on the training rows",
             "scale the columns to order one, or check that the model's support holds the data",
         )
-    return Fit(combine(state.best_params, rest), history, stopped_by)
+    return Fit(combine(state.best(), rest), history, stopped_by)
 
 
 def _reason(state: State, patience: int, max_epochs: int, horizon: int) -> str:
@@ -177,6 +180,7 @@ def _reason(state: State, patience: int, max_epochs: int, horizon: int) -> str:
 
 
 def _rows(data: Any, context: Any, weights: Any) -> Batch:
+    """Return checked rows, on the host."""
     x = np.asarray(data)
     if x.ndim != 2 or 0 in x.shape:
         raise ShapeError(f"data of shape {x.shape}", "rows: shape (n, dim), n ≥ 1")
@@ -195,9 +199,9 @@ def _rows(data: Any, context: Any, weights: Any) -> Batch:
     dtype = jnp.result_type(float)
     kept = weights > 0
     return Batch(
-        jnp.asarray(x[kept], dtype),
-        None if context is None else jnp.asarray(context[kept], dtype),
-        jnp.asarray(weights[kept], dtype),
+        x[kept].astype(dtype),
+        None if context is None else context[kept].astype(dtype),
+        weights[kept].astype(dtype),
     )
 
 
@@ -225,7 +229,7 @@ def _split(rows: Batch, validation: Any, key: Array) -> tuple[Batch, Batch | Non
         held = min(max(held, 1), n - 1)
     if not held:
         return rows, None
-    order = jax.random.permutation(key, n)
+    order = generator(key).permutation(n)
     take = lambda index: jax.tree.map(lambda leaf: leaf[index], rows)  # noqa: E731
     return take(order[held:]), take(order[:held])
 
@@ -242,13 +246,14 @@ def _blocks(rows: Batch) -> Batch:
     count = -(-n // _BLOCK)
     size = -(-n // count)
 
-    def cut(leaf: Array) -> Array:
-        padded = leaf[jnp.where(jnp.arange(count * size) < n, jnp.arange(count * size), 0)]
-        return padded.reshape(count, size, *leaf.shape[1:])
+    def cut(leaf: np.ndarray) -> np.ndarray:
+        return leaf[np.where(real, np.arange(count * size), 0)].reshape(
+            count, size, *leaf.shape[1:]
+        )
 
-    real = (jnp.arange(count * size) < n).reshape(count, size)
+    real = np.arange(count * size) < n
     cut_rows = jax.tree.map(cut, rows)
-    return Batch(cut_rows.x, cut_rows.context, cut_rows.weights * real)
+    return Batch(cut_rows.x, cut_rows.context, cut_rows.weights * real.reshape(count, size))
 
 
 def _empty_history() -> dict[str, list]:

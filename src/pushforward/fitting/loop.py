@@ -1,16 +1,18 @@
 """The compiled part of learning: whole epochs on the device, best parameters kept."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
-from pushforward.core.parameters import combine
-from pushforward.core.programs import compiled
+from pushforward.core.parameters import Layout, combine, layout_of
+from pushforward.core.programs import compiled, jit
 from pushforward.fitting.batch import Batch
 from pushforward.fitting.plan import Plan
 
@@ -24,42 +26,46 @@ OPTIMIZER = optax.chain(optax.clip_by_global_norm(_CLIP_NORM), optax.scale_by_ad
 
 
 class State(eqx.Module):
-    """Everything that learning needs to go on from where it is."""
+    """Everything that learning needs to go on from where it is, parameters as vectors."""
 
-    params: PyTree
+    params: Float[Array, " n"]
     optimizer: PyTree
-    best_params: PyTree
+    best_params: Float[Array, " n"]
     best_loss: Float[Array, ""]
     best_epoch: Int[Array, ""]
     epoch: Int[Array, ""]
     rate_scale: Float[Array, ""]
     skipped: Int[Array, ""]
     key: Array
+    layout: Layout = eqx.field(static=True)
+
+    def best(self) -> PyTree:
+        """Return the best parameters so far; cut up without a compiled call for each."""
+        return jax.tree.map(jnp.asarray, self.layout.tree(np.asarray(self.best_params)))
 
 
+@jit
 def start(params: PyTree, key: Array) -> State:
-    """Return the state before the first epoch.
-
-    Leaves of a weak type, such as `jnp.full(2, -1.0)`, get a strong one: steps return that, and
-    the second call would be compiled anew.
-    """
-    params = jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), params)
+    """Return the state before the first epoch."""
+    layout = layout_of(params)
+    vector = layout.vector(params)
     return State(
-        params=params,
-        optimizer=OPTIMIZER.init(params),
-        best_params=params,
+        params=vector,
+        optimizer=OPTIMIZER.init(vector),
+        best_params=vector,
         best_loss=jnp.asarray(jnp.inf, jnp.result_type(float)),
         best_epoch=jnp.asarray(0),
         epoch=jnp.asarray(0),
         rate_scale=jnp.asarray(1.0, jnp.result_type(float)),
         skipped=jnp.asarray(0),
         key=key,
+        layout=layout,
     )
 
 
 def guarded_step(
-    moving: tuple, loss: Float[Array, ""], gradient: PyTree, rate: Array
-) -> tuple[PyTree, PyTree, Array, Array, Array]:
+    moving: tuple, loss: Float[Array, ""], gradient: Float[Array, " n"], rate: Array
+) -> tuple[Array, PyTree, Array, Array, Array]:
     """Take an optimizer step, or none and a smaller next one if loss or gradient is not finite.
 
     `moving` and the answer hold parameters, optimizer, rate scale and skipped steps; the answer
@@ -67,9 +73,8 @@ def guarded_step(
     """
     params, optimizer, scale, skipped = moving
     good = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(gradient))
-    gradient = jax.tree.map(lambda g: jnp.where(good, g, 0.0), gradient)
-    updates, moved = OPTIMIZER.update(gradient, optimizer, params)
-    stepped = jax.tree.map(lambda p, u: p - (scale * rate * u).astype(p.dtype), params, updates)
+    updates, moved = OPTIMIZER.update(jnp.where(good, gradient, 0.0), optimizer, params)
+    stepped = params - (scale * rate * updates).astype(params.dtype)
     params, optimizer = select(good, (stepped, moved), (params, optimizer))
     scale = jnp.where(good, jnp.minimum(scale * _RECOVER, 1.0), scale * _BACK_OFF)
     return params, optimizer, scale, skipped + ~good, good
@@ -93,6 +98,7 @@ def run_epochs(
     The learning rate falls towards the horizon.
     Returns the state and a row (train loss, validation loss, skipped steps) per epoch.
     """
+    layout = state.layout
 
     def loss_of(params: PyTree, batch: Batch, key: Array) -> tuple[Array, Any]:
         model = combine(params, rest)
@@ -101,15 +107,17 @@ def run_epochs(
             model, batch = perturb(model, batch, noise_key)
         return objective(model, batch, key)
 
-    def step(carry: tuple, inputs: tuple) -> tuple[tuple, Array]:
+    def step(step_key: Array, carry: tuple, inputs: tuple) -> tuple[tuple, Array]:
         params, optimizer, scale, skipped, share = carry
-        rows, real, key = inputs
+        rows, real, number = inputs
+        key = jax.random.fold_in(step_key, number)
         batch = jax.tree.map(lambda leaf: leaf[rows], train)
         batch = Batch(batch.x, batch.context, batch.weights * real)
         if sharding is not None:
             batch = jax.lax.with_sharding_constraint(batch, sharding)
-        (loss, _), gradient = jax.value_and_grad(loss_of, has_aux=True)(params, batch, key)
-        moving = (params, optimizer, scale, skipped)
+        slope_of = jax.value_and_grad(loss_of, has_aux=True)
+        (loss, _), gradient = slope_of(layout.tree(params), batch, key)
+        moving, gradient = (params, optimizer, scale, skipped), layout.vector(gradient)
         rate = plan.learning_rate * schedule(share, plan)
         params, optimizer, scale, skipped, good = guarded_step(moving, loss, gradient, rate)
         share = share + 1 / (plan.steps * horizon)
@@ -117,18 +125,20 @@ def run_epochs(
 
     def epoch(carry: tuple) -> tuple:
         state, log, count = carry
-        order_key, step_key, check_key, next_key = jax.random.split(state.key, 4)
+        # Keys that nothing draws from are not computed.
+        own = jax.random.fold_in(state.key, state.epoch)
+        order_key, step_key, check_key = (jax.random.fold_in(own, i) for i in range(3))
         rows, real = _shuffle(order_key, train.x.shape[0], plan)
         share = (state.epoch / horizon).astype(state.rate_scale.dtype)
         first = (state.params, state.optimizer, state.rate_scale, state.skipped, share)
         (params, optimizer, scale, skipped, _), losses = jax.lax.scan(
-            step, first, (rows, real, jax.random.split(step_key, plan.steps))
+            partial(step, step_key), first, (rows, real, jnp.arange(plan.steps))
         )
         train_loss = jnp.nanmean(losses)
         if blocks is None:
             check, better = train_loss, jnp.asarray(True)
         else:
-            check = evaluate(params, rest, blocks, objective, check_key)
+            check = evaluate(layout.tree(params), rest, blocks, objective, check_key)
             better = check < state.best_loss
         best = select(better, params, state.best_params)
         now = state.epoch + 1
@@ -141,7 +151,8 @@ def run_epochs(
             epoch=now,
             rate_scale=scale,
             skipped=skipped,
-            key=next_key,
+            key=state.key,
+            layout=layout,
         )
         row = jnp.stack([train_loss, check, skipped.astype(check.dtype)])
         return state, log.at[count].set(row), count + 1
@@ -178,13 +189,14 @@ def schedule(share: Array, plan: Plan) -> Array:
 
 
 def _shuffle(key: Array, n: int, plan: Plan) -> tuple[Array, Array]:
-    """Return row numbers `(steps, batch)` and which are not padding: all rows once, or some."""
-    total = plan.steps * plan.batch_size
-    order = jnp.resize(jax.random.permutation(key, n), (total,))
-    # Padding is spread over the batches, so that none is left with few rows.
-    real = jnp.arange(total) < n
-    turned = (plan.batch_size, plan.steps)
-    return order.reshape(turned).T, real.reshape(turned).T
+    """Return row numbers `(steps, batch)` and which are not padding: all rows once, or some.
+
+    Padding is spread over the batches, so that none is left with few rows.
+    """
+    place = jnp.arange(plan.steps)[:, None] + plan.steps * jnp.arange(plan.batch_size)
+    # Rows whose draws tie keep their order: one pair in a table of 100,000.
+    order = jnp.argsort(jax.random.bits(key, (n,)))
+    return order[place % n], place < n
 
 
 def select(choice: Array, new: PyTree, old: PyTree) -> PyTree:

@@ -119,7 +119,7 @@ def fit_to_target(
             "a log-density that is finite wherever the model has samples",
             "map the target to the whole real space, or begin nearer to it (laplace)",
         )
-    return Fit(combine(state.best_params, rest), history, stopped_by)
+    return Fit(combine(state.best(), rest), history, stopped_by)
 
 
 def check_target(log_target: Callable, dim: int) -> None:
@@ -145,6 +145,7 @@ def _run_epoch(
     anneal: float,
 ) -> tuple[State, Float[Array, "3"]]:
     """Run `plan.steps` steps; return the state and (train loss, free energy, skipped steps)."""
+    layout = state.layout
 
     def loss_of(params: PyTree, stage: Stage, key: Array) -> tuple[Array, Any]:
         return objective(combine(params, rest), stage, key)
@@ -154,9 +155,10 @@ def _run_epoch(
         beta = jnp.asarray(1.0, share.dtype)
         if anneal:
             beta = jnp.clip(_FIRST_BETA + (1 - _FIRST_BETA) * share / anneal, 0, 1)
-        (loss, _), gradient = jax.value_and_grad(loss_of, has_aux=True)(moving[0], Stage(beta), key)
+        slope_of = jax.value_and_grad(loss_of, has_aux=True)
+        (loss, _), gradient = slope_of(layout.tree(moving[0]), Stage(beta), key)
         rate = plan.learning_rate * schedule(share, plan)
-        *moving, good = guarded_step(tuple(moving), loss, gradient, rate)
+        *moving, good = guarded_step(tuple(moving), loss, layout.vector(gradient), rate)
         share = share + 1 / (plan.steps * plan.max_epochs)
         return (*moving, share), jnp.where(good, loss, jnp.nan)
 
@@ -165,7 +167,7 @@ def _run_epoch(
     carry = (state.params, state.optimizer, state.rate_scale, state.skipped, share)
     carry, losses = jax.lax.scan(step, carry, jax.random.split(key, plan.steps))
     params, optimizer, scale, skipped, _ = carry
-    check = _measure(params, rest, measure, check_key)
+    check = _measure(layout.tree(params), rest, measure, check_key)
     better = check < state.best_loss
     now = state.epoch + 1
     state = State(
@@ -178,6 +180,7 @@ def _run_epoch(
         rate_scale=scale,
         skipped=skipped,
         key=next_key,
+        layout=layout,
     )
     return state, jnp.stack([jnp.nanmean(losses), check, skipped.astype(check.dtype)])
 

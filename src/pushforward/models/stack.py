@@ -6,6 +6,7 @@ import warnings
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from pushforward.core.bases import Density, Transform
@@ -14,7 +15,7 @@ from pushforward.core.numerics import MAX_LOG_SCALE
 from pushforward.densities.pushforward import Pushforward
 from pushforward.densities.standard import StandardNormal
 from pushforward.transforms.autoregressive import MaskedAutoregressive
-from pushforward.transforms.compose import Chain, Invert, Scan
+from pushforward.transforms.compose import Chain, Invert, made_at_once
 from pushforward.transforms.coupling import Coupling
 from pushforward.transforms.elementwise import BoundedAffine, Shift
 from pushforward.transforms.linear import Triangular
@@ -92,25 +93,37 @@ def flow(
         warnings.warn(
             "an affine flow of one column is a Gaussian whatever it learns; use nsf", stacklevel=3
         )
-    parts = []
-    for i, layer_key in enumerate(jax.random.split(key, layers)):
-        order_key, net_key = jax.random.split(layer_key)
-        core = net.layer(dim, template, coupling, net_key)
-        core = Invert(core) if inverted else core
-        triangle = Triangular(jnp.zeros(dim), jnp.eye(dim), net.partial)
-        mixing = [Invert(triangle)] if linear else []
-        order = [] if net.parents is not None else [mixed(dim, i, coupling, order_key)]
-        parts.append(Chain([*mixing, core, *order]))
-    return Pushforward(Scan(parts), StandardNormal(dim, net.partial) if base is None else base)
+    shared = dim, template, net, coupling, linear, inverted
+    stack = made_at_once(_layer, shared, np.arange(layers), jax.random.split(key, layers))
+    return Pushforward(stack, StandardNormal(dim, net.partial) if base is None else base)
 
 
-def mixed(dim: int, layer: int, coupling: bool, key: Array) -> Permute:
+def _layer(
+    dim: int,
+    template: Transform,
+    net: Net,
+    coupling: bool,
+    linear: bool,
+    inverted: bool,
+    number: Array,
+    key: Array,
+) -> Chain:
+    order_key, net_key = jax.random.split(key)
+    core = net.layer(dim, template, coupling, net_key)
+    core = Invert(core) if inverted else core
+    triangle = Triangular(jnp.zeros(dim), jnp.eye(dim), net.partial)
+    mixing = [Invert(triangle)] if linear else []
+    order = [] if net.parents is not None else [mixed(dim, number, coupling, order_key)]
+    return Chain([*mixing, core, *order])
+
+
+def mixed(dim: int, layer: int | Array, coupling: bool, key: Array) -> Permute:
     """Return the order after a layer, counted from zero: every other one a reversal.
 
     Coupling: the reversal after even layers moves what those layers kept.
     """
-    reverse = layer % 2 == (0 if coupling else 1) or dim == 2
-    return Permute(reverse_order(dim) if reverse else random_order(key, dim))
+    reverse = (layer % 2 == (0 if coupling else 1)) | (dim == 2)
+    return Permute(jnp.where(reverse, reverse_order(dim), random_order(key, dim)))
 
 
 def check_sizes(dim: int, context_dim: int, layers: int) -> None:

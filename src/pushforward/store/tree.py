@@ -1,14 +1,15 @@
 """Objects as plain data: a structure tree of registry names, static fields and array references."""
 
 import dataclasses
+import importlib
 import inspect
 import math
+import sys
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpyro.distributions
 from sklearn.base import BaseEstimator
 
 from pushforward.core.errors import ModelFileError, OptionError, PushforwardError
@@ -81,7 +82,8 @@ def _encode_array(value: Any, arrays: dict[str, np.ndarray]) -> Any:
 
 def _encode_object(value: Any, arrays: dict[str, np.ndarray], depth: int) -> Any:
     cls = type(value)
-    if isinstance(value, numpyro.distributions.Distribution):
+    laws = sys.modules.get("numpyro.distributions")
+    if laws is not None and isinstance(value, laws.Distribution):
         return _encode_law(value, arrays, depth)
     name = name_of(cls)
     function = getattr(value, "__qualname__", None)
@@ -130,7 +132,7 @@ def _encode_law(law: Any, arrays: dict[str, np.ndarray], depth: int) -> Any:
     cls = type(law)
     names = [p for p in inspect.signature(cls).parameters if p != "validate_args"]
     arguments = {name: vars(law)[name] for name in names if name in vars(law)}
-    same = getattr(numpyro.distributions, cls.__name__, None) is cls
+    same = getattr(sys.modules["numpyro.distributions"], cls.__name__, None) is cls
     if same:
         try:
             parts = zip(jax.tree.leaves(cls(**arguments)), jax.tree.leaves(law), strict=True)
@@ -192,9 +194,9 @@ def _decode_array(
 
 def _decode_object(name: str, fields: dict[str, Any]) -> Any:
     if name.startswith(NUMPYRO):
-        cls = getattr(numpyro.distributions, name.removeprefix(NUMPYRO), None)
-        law = numpyro.distributions.Distribution
-        if not isinstance(cls, type) or not issubclass(cls, law):
+        laws = importlib.import_module("numpyro.distributions")
+        cls = getattr(laws, name.removeprefix(NUMPYRO), None)
+        if not isinstance(cls, type) or not issubclass(cls, laws.Distribution):
             raise ModelFileError(f"a model file that names {name!r}", "a NumPyro distribution")
         try:
             return cls(**fields)

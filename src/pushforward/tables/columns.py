@@ -1,10 +1,11 @@
 """Columns as exact transforms: what bends each column towards a standard normal, fitted once."""
 
 import dataclasses
+import math
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from pushforward.core.numerics import MIN_SCALE
 from pushforward.tables.schema import Schema
@@ -195,7 +196,7 @@ def quantile_knots(v: Column, weights: Column, count: int) -> Knots | None:
             kept.append(i)
     if len(kept) < 3:
         return None
-    x, z = x[kept], norm.ppf(probability[kept])
+    x, z = x[kept], ndtri(probability[kept])
     secants = np.diff(z) / np.diff(x)
     slopes = np.empty(len(x))
     slopes[1:-1] = np.sqrt(secants[1:] * secants[:-1])
@@ -225,5 +226,5 @@ def _tail_slope(excess: np.ndarray, weights: np.ndarray, edge: float, secant: fl
     mean = np.average(excess, weights=weights) if weights.any() else 0.0
     if not mean > 0:
         return secant
-    normal = norm.pdf(edge) / norm.sf(edge) - edge
+    normal = np.exp(-edge * edge / 2) / (math.sqrt(2 * math.pi) * ndtr(-edge)) - edge
     return float(np.clip(normal / mean, secant / _TAIL_FACTOR, secant * _TAIL_FACTOR))

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from pushforward.core.bases import Density
 from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence, weakest
+from pushforward.core.keys import generator
 from pushforward.core.lattice import lattice
 from pushforward.core.programs import Program, prepared
 from pushforward.densities.mixed import Mixed
@@ -177,7 +178,7 @@ class TableDensity(eqx.Module):
         """Draw events that together stand for the law evenly."""
         pool = self._events(key, np.empty((n * min(POOL // n, MOST_DRAWS), 0)))
         codes, u = np.split(pool, [len(self.schema.coded)], axis=1)
-        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+        rng = generator(key)
         return pool[one_of_each(codes, u, n, rng)]
 
     def encode(self, context: Given | None, n: int) -> Float[np.ndarray, "n c"]:

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 from pushforward.core.bases import Density
 from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence
+from pushforward.core.keys import generator
 from pushforward.core.programs import prepared
 from pushforward.densities.measured import Measured
 from pushforward.tables.columns import inside_edges
@@ -57,7 +58,7 @@ class MeasuredTable(TableDensity):
         values = TableDensity.sample(self, value_key, n, balanced=balanced)
         if context is None:
             return values
-        rng = np.random.default_rng(np.asarray(jax.random.key_data(error_key)))
+        rng = generator(error_key)
         places = list(self.measured)
         noise = context * rng.standard_normal((n, len(places)))
         atoms = np.isnan(self.schema.standardize(values))[:, _among(self.schema, self.measured)]

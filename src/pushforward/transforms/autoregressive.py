@@ -1,5 +1,7 @@
 """Masked autoregressive layers: each feature is transformed by parameters of those before it."""
 
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -14,9 +16,10 @@ from pushforward.core.parameters import combine, partition
 from pushforward.core.types import Context, DLogp, Features, Key
 from pushforward.nets.activations import activation as activation_of
 from pushforward.nets.mlp import Trunk, allowed, unit_degrees
-from pushforward.transforms.absent import by_feature, with_absent, without_absent
+from pushforward.transforms.absent import with_absent, without_absent
+from pushforward.transforms.conditioned import moved, serves, solved
 from pushforward.transforms.periodic import encoded
-from pushforward.transforms.template import Heads, fill
+from pushforward.transforms.template import Heads
 
 
 class MaskedAutoregressive(Transform):
@@ -95,20 +98,26 @@ class MaskedAutoregressive(Transform):
     def inverse(
         self, x: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
-        if not self.partial:
-            return self._filled(x, context).inverse(x)
-        absent, x = without_absent(x)
-        scalar = by_feature(self._filled(x, context), x.ndim)
-        z, dlogp = scalar.inverse(x[None])
-        return with_absent(z[0], absent), jnp.where(absent, 0.0, dlogp).sum(0)
+        absent, x = without_absent(x) if self.partial else (None, x)
+        inputs = encoded(x, self._periodic)
+        return moved(self.trunk, self.heads, inputs, x, context, "inverse", absent)
 
     def forward(
         self, z: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
-        x = self.generate(z, context)
-        return x, self.inverse(x, context)[1]
+        return solved(self, z, context)
 
     def generate(self, z: Features, context: Context = None, *, key: Key = None) -> Features:
+        if not serves(self.trunk, self.heads, z):
+            return self._generate(z, context)
+        return solved(self, z, context)[0]
+
+    def solve(self, z: Features, context: Context = None) -> tuple[Features, DLogp]:
+        """Return what `forward` does, by JAX."""
+        x = self._generate(z, context)
+        return x, self.inverse(x, context)[1]
+
+    def _generate(self, z: Features, context: Context) -> Features:
         r"""Invert in one pass: at step j the units of degree j become known, then x_{j+1}.
 
         Hidden units are grouped by degree into equal blocks (padded with idle units), so that
@@ -132,13 +141,15 @@ class MaskedAutoregressive(Transform):
         ]
         biases = [_spread(b, slots[i + 1], self.dim) for i, b in enumerate(self.trunk.biases[1:])]
         mask = allowed(np.arange(self.dim), degrees[-1], self.trunk.parents)
-        heads = [
-            jnp.moveaxis(_spread_columns(w * mask, slots[-1], self.dim), -2, 0)
-            for w in self.heads.weights
-        ]
         params, rest = partition(self.heads.template)
         leaves, structure = jax.tree.flatten(params)
-        leaves = [jnp.moveaxis(leaf, -1, 0) for leaf in leaves]
+        shapes = [leaf.shape[:-1] for leaf in leaves]
+        ends = np.cumsum([math.prod(shape) for shape in shapes])
+        # One product for all heads: a sample takes 0.85 of the time of one product for each.
+        units = self.dim * blocks[-1]
+        weights_of = [_spread_columns(w * mask, slots[-1], self.dim) for w in self.heads.weights]
+        heads = _by_feature([w.reshape(-1, self.dim, units) for w in weights_of])
+        theta = _by_feature([leaf.reshape(-1, self.dim) for leaf in leaves])
 
         gates = [
             _spread(gate.value, slots[i], self.dim) for i, gate in enumerate(self.trunk.gates or ())
@@ -149,7 +160,7 @@ class MaskedAutoregressive(Transform):
 
         def step(carry, inputs):  # noqa: ANN001, ANN202
             x, hidden, j = carry
-            w_x, b_x, w_between, b_between, w_heads, theta, open_gates, z_j, absent_j = inputs
+            w_x, b_x, w_between, b_between, w_heads, b_heads, open_gates, z_j, absent_j = inputs
             block = gated(
                 act(jnp.tensordot(w_x, encoded(x, self._periodic), 1) + b_x), open_gates[:1]
             )
@@ -160,25 +171,21 @@ class MaskedAutoregressive(Transform):
                 skipped = block if self.trunk.skips(i + 1) else 0.0
                 block = gated(act(total), open_gates[i + 1 : i + 2]) + skipped
                 hidden[i + 1] = _put(hidden[i + 1], block, j * blocks[i + 1])
-            template = combine(
-                jax.tree.unflatten(structure, [leaf[..., None] for leaf in theta]), rest
-            )
-            scalar = fill(template, tuple(w[..., None, :] for w in w_heads), hidden[-1])
-            x_j = scalar.generate(z_j[None])
+            raw = jnp.tensordot(w_heads, hidden[-1], 1) + align(b_heads, z.ndim)
+            parts = [
+                part.reshape(*shape, 1, *z.shape[1:])
+                for part, shape in zip(jnp.split(raw, ends[:-1]), shapes, strict=True)
+            ]
+            x_j = combine(jax.tree.unflatten(structure, parts), rest).generate(z_j[None])
             x_j = x_j if absent_j is None else jnp.where(absent_j, 0.0, x_j)
             return (_put(x, x_j, j), tuple(hidden), j + 1), None
 
         empty = tuple(jnp.zeros((self.dim * size, *z.shape[1:]), z.dtype) for size in blocks)
         start = (jnp.zeros_like(z), empty, 0)
         (x, _, _), _ = jax.lax.scan(
-            step, start, (from_x, before, between, biases, heads, leaves, gates, z, absent)
+            step, start, (from_x, before, between, biases, heads, theta, gates, z, absent)
         )
         return x if absent is None else with_absent(x, absent)
-
-    def _filled(self, x: Features, context: Context) -> Transform:
-        degrees = unit_degrees(self.trunk.degrees or (), self.trunk.hidden[-1])
-        mask = allowed(np.arange(self.dim), degrees, self.trunk.parents)
-        return self.heads(self.trunk(encoded(x, self._periodic), context), mask)
 
 
 def _checked(parents: tuple[tuple[int, ...], ...], dim: int) -> tuple[tuple[int, ...], ...]:
@@ -214,6 +221,11 @@ def _spread_columns(matrix: Array, slots: tuple[np.ndarray, int], n_blocks: int)
     place, block = slots
     padded = jnp.zeros((*matrix.shape[:-1], n_blocks * block), matrix.dtype)
     return padded.at[..., place].set(matrix)
+
+
+def _by_feature(parts: list[Array]) -> Array:
+    """Join parts `(some, dim, …)`: `(dim, all, …)`."""
+    return jnp.moveaxis(jnp.concatenate(parts), 1, 0)
 
 
 def _put(array: Array, block: Array, start: Array | int) -> Array:

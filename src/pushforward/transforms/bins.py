@@ -1,6 +1,7 @@
 """Bins of a monotone spline on [−B, B]: which one holds a value, and how large it is."""
 
 import functools
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import jax
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from pushforward.core.errors import OptionError
+from pushforward.core.stages import Stage, together
 from pushforward.core.types import Features
 
 MIN_BIN = 1e-3
@@ -15,18 +17,29 @@ MIN_BIN = 1e-3
 
 
 class Bin(NamedTuple):
-    """Hold the bin of each value: its lower left corner, its size, and the sizes of all bins.
+    """Hold the bin of each value: its lower left corner, its size, its number, and all bins.
 
-    `beyond` tells for each inner knot whether the value lies beyond it; `pick` reads it.
+    The width of bin k is floor + per_width · e_widths[k], its height likewise.
     """
 
     x_low: Array
     y_low: Array
     width: Array
     height: Array
-    beyond: list[Array]
-    widths: list[Array]
-    heights: list[Array]
+    index: Array
+    e_widths: Array
+    e_heights: Array
+    per_width: Array
+    per_height: Array
+    floor: float
+
+    @property
+    def widths(self) -> list[Array]:
+        return [self.floor + self.per_width * part for part in self.e_widths]
+
+    @property
+    def heights(self) -> list[Array]:
+        return [self.floor + self.per_height * part for part in self.e_heights]
 
 
 def check_bins(bins: int, bound: float) -> None:
@@ -42,6 +55,7 @@ def locate(
     bound: float,
     by_height: bool,
     least: float = MIN_BIN,
+    stage: Stage = together,
 ) -> Bin:
     """Return the bins that hold `v`, |v| ≤ B, on the x axis or (`by_height`) on the y axis.
 
@@ -51,48 +65,45 @@ def locate(
     bins = heights.shape[0]
     floor = 2 * bound * least
     room = 2 * bound * (1 - bins * least)
-    w, w_unit = _softmax_parts(widths, room)
-    h, h_unit = _softmax_parts(heights, room)
-    sizes, unit = (h, h_unit) if by_height else (w, w_unit)
-    beyond = _passed_knots(v + bound, sizes, unit, floor)
-    index = _total([p.astype(jnp.int32) for p in beyond])
-    passed = floor * index.astype(v.dtype) - bound
-    return Bin(
-        passed + w_unit * _total([jnp.where(p, v, 0.0) for p, v in zip(beyond, w, strict=False)]),
-        passed + h_unit * _total([jnp.where(p, v, 0.0) for p, v in zip(beyond, h, strict=False)]),
-        floor + w_unit * pick(beyond, w),
-        floor + h_unit * pick(beyond, h),
-        beyond,
-        [floor + w_unit * part for part in w],
-        [floor + h_unit * part for part in h],
-    )
+
+    def largest(widths: Array, heights: Array) -> tuple[Array, ...]:
+        return tuple(jax.lax.stop_gradient(_of(jnp.maximum, raw)) for raw in (widths, heights))
+
+    def exponentials(widths: Array, heights: Array, *top: Array) -> tuple[Array, ...]:
+        return jnp.exp(widths - top[0]), jnp.exp(heights - top[1])
+
+    def search(e_w: Array, e_h: Array, v: Array) -> tuple[Array, ...]:
+        per_w, per_h = room / _of(jnp.add, e_w), room / _of(jnp.add, e_h)
+        parts, per = (e_h, per_h) if by_height else (e_w, per_w)
+        parts, per, offset = jax.lax.stop_gradient((parts, per, v + bound))
+        total, passed = 0.0, []
+        for k in range(bins - 1):
+            total = total + parts[k]
+            passed.append((offset >= floor * (k + 1) + per * total).astype(jnp.int32))
+        return per_w, per_h, _of(jnp.add, passed)
+
+    def place(e_w: Array, e_h: Array, per_w: Array, per_h: Array, index: Array) -> tuple:
+        edge = floor * index.astype(v.dtype) - bound
+        low_w, low_h = (
+            _of(jnp.add, [jnp.where(index > k, e[k], 0.0) for k in range(bins - 1)])
+            for e in (e_w, e_h)
+        )
+        sizes = floor + per_w * pick(index, list(e_w)), floor + per_h * pick(index, list(e_h))
+        return edge + per_w * low_w, edge + per_h * low_h, *sizes
+
+    e_w, e_h = stage(exponentials, widths, heights, *stage(largest, widths, heights))
+    per_w, per_h, index = stage(search, e_w, e_h, v)
+    found = stage(place, e_w, e_h, per_w, per_h, index)
+    return Bin(*found, index, e_w, e_h, per_w, per_h, floor)
 
 
-def pick(beyond: list[Array], values: list[Array]) -> Array:
-    """Select the value of the current bin: the last one whose left knot has been passed."""
+def pick(index: Array, values: list[Array]) -> Array:
+    """Select the value of each index."""
     out = values[0]
-    for passed, value in zip(beyond, values[1:], strict=True):
-        out = jnp.where(passed, value, out)
+    for k, value in enumerate(values[1:], 1):
+        out = jnp.where(index >= k, value, out)
     return out
 
 
-def _softmax_parts(raw: Array, room: float) -> tuple[list[Array], Array]:
-    """Return exp(raw − max) per bin and the factor that makes them sum to `room`."""
-    top = jax.lax.stop_gradient(raw.max(0))
-    parts = [jnp.exp(raw[k] - top) for k in range(raw.shape[0])]
-    return parts, room / _total(parts)
-
-
-def _total(parts: list[Array]) -> Array:
-    return functools.reduce(jnp.add, parts)
-
-
-def _passed_knots(offset: Array, sizes: list[Array], unit: Array, floor: float) -> list[Array]:
-    """Tell for each inner knot whether `offset` (measured from the left end) lies beyond it."""
-    offset = jax.lax.stop_gradient(offset)
-    total = jnp.zeros((), offset.dtype)
-    beyond = []
-    for k, size in enumerate(sizes[:-1]):
-        total = total + jax.lax.stop_gradient(size)
-        beyond.append(offset >= floor * (k + 1) + jax.lax.stop_gradient(unit) * total)
-    return beyond
+def _of(operation: Callable, parts: Iterable[Array]) -> Array:
+    return functools.reduce(operation, parts)

@@ -1,8 +1,10 @@
 """Transforms made of transforms: chain, scan over equal layers, the inverse direction, freezing."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, TypeVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
@@ -12,6 +14,7 @@ from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence, weakest
 from pushforward.core.keys import split_or_none
 from pushforward.core.parameters import Buffer
+from pushforward.core.programs import jit
 from pushforward.core.types import Context, DLogp, Features, Key
 from pushforward.transforms.bounded import Log, Power
 
@@ -100,18 +103,21 @@ class Scan(Transform):
 
     Parameters
     ----------
-    layers : transforms of one structure (same class, sizes and static fields).
+    layers : transforms of one structure (same class, sizes and static fields); or one transform
+        whose leaves hold those of all layers along a first axis.
     """
 
     stacked: Transform
 
     def __init__(self, layers: object):
-        self.stacked = stack_layers(tuple(layers))  # type: ignore[arg-type]
+        whole = isinstance(layers, Transform)
+        self.stacked = layers if whole else stack_layers(tuple(layers))  # type: ignore[arg-type]
 
     @property
     def _first(self) -> Transform:
         """Return the shapes of the first layer: all that its sizes and its kind depend on."""
-        return jax.eval_shape(partial(jax.tree.map, lambda leaf: leaf[0]), self.stacked)
+        of_one = lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype)  # noqa: E731
+        return jax.tree.map(of_one, self.stacked)
 
     @property
     def dim(self) -> int | None:
@@ -170,6 +176,20 @@ class Scan(Transform):
     def _keys(self, key: Key) -> Key:
         depth = jax.tree.leaves(self.stacked)[0].shape[0]
         return None if key is None else jax.random.split(key, depth)
+
+
+def made_at_once(make: Callable[..., Transform], shared: PyTree, *each: PyTree) -> Scan:
+    """Return the scan of layers make(*shared, *one of each), in one compiled call.
+
+    `make` is a module's own function, by which the program is kept; `each` has the layers along
+    a first axis.
+    """
+    return Scan(_made(make, shared, *each))
+
+
+@partial(jit, how=eqx.filter_jit)
+def _made(make: Callable[..., Transform], shared: PyTree, *each: PyTree) -> Transform:
+    return eqx.filter_vmap(partial(make, *shared))(*each)
 
 
 def unstacked(model: PyTree) -> PyTree:

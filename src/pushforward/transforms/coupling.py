@@ -9,7 +9,8 @@ from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
 from pushforward.core.types import Context, DLogp, Features, Key
 from pushforward.nets.mlp import Trunk
-from pushforward.transforms.absent import by_feature, with_absent, without_absent
+from pushforward.transforms.absent import without_absent
+from pushforward.transforms.conditioned import moved
 from pushforward.transforms.periodic import encoded, off_circle
 from pushforward.transforms.template import Heads
 
@@ -93,17 +94,10 @@ class Coupling(Transform):
     def _moved(self, event: Features, context: Context, direction: str) -> tuple[Features, DLogp]:
         absent, safe = without_absent(event) if self.partial else (None, event)
         kept, rest = safe[: self.n_kept], safe[self.n_kept :]
-        template = self.heads(self.trunk(encoded(kept, self.periodic), context))
-        if absent is None:
-            move = template.forward if direction == "forward" else template.inverse
-            moved, dlogp = move(rest)
-            after = jnp.concatenate([kept, moved])
-        else:
-            alone = by_feature(template, event.ndim)
-            move = alone.forward if direction == "forward" else alone.inverse
-            moved, each = move(rest[None])
-            dlogp = jnp.where(absent[self.n_kept :], 0.0, each).sum(0)
-            after = with_absent(jnp.concatenate([kept, moved[0]]), absent)
+        seen = encoded(kept, self.periodic)
+        gone = None if absent is None else absent[self.n_kept :]
+        after, dlogp = moved(self.trunk, self.heads, seen, rest, context, direction, gone)
+        after = jnp.concatenate([event[: self.n_kept], after])
         if self.periodic:
             dlogp = jnp.where(off_circle(kept).any(0), -jnp.inf, dlogp)
         return after, dlogp

@@ -103,8 +103,8 @@ class CubicSpline(Transform):
         slopes = [share[k] * least for k, least in enumerate([s[0], *lesser, s[-1]])]
         own = bin_.height / bin_.width
         # Rounding must not lift a share of the own slope above its bound.
-        alpha = jnp.minimum(pick(bin_.beyond, slopes[:-1]) / own, MAX_SHARE)
-        beta = jnp.minimum(pick(bin_.beyond, slopes[1:]) / own, MAX_SHARE)
+        alpha = jnp.minimum(pick(bin_.index, slopes[:-1]) / own, MAX_SHARE)
+        beta = jnp.minimum(pick(bin_.index, slopes[1:]) / own, MAX_SHARE)
         return bin_, alpha, beta
 
 

@@ -5,6 +5,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array
 
 from pushforward.core.bases import Transform
@@ -28,9 +29,10 @@ class Permute(Transform):
     support: ClassVar[str] = "real"
 
     def __init__(self, order: object):
-        order = np.asarray(order)
-        if order.ndim != 1 or not np.array_equal(np.sort(order), np.arange(order.size)):
-            raise OptionError(f"order {order.tolist()}", "each of 0 … dim − 1 exactly once")
+        if not isinstance(order, Tracer):
+            order = np.asarray(order)
+            if order.ndim != 1 or not np.array_equal(np.sort(order), np.arange(order.size)):
+                raise OptionError(f"order {order.tolist()}", "each of 0 … dim − 1 exactly once")
         self.order = Buffer(jnp.asarray(order, jnp.int32))
 
     @property
@@ -53,6 +55,6 @@ def reverse_order(dim: int) -> np.ndarray:
     return np.arange(dim)[::-1]
 
 
-def random_order(key: Array, dim: int) -> np.ndarray:
+def random_order(key: Array, dim: int) -> Array:
     """Return a random order of the features."""
-    return np.asarray(jax.random.permutation(key, dim))
+    return jnp.argsort(jax.random.bits(key, (dim,)))

@@ -162,9 +162,9 @@ class LinearRationalSpline(Transform):
         raw, places = align(self.slopes, ndim), align(self.places, ndim)
         inner = [jnp.exp(bounded_log(raw[k])) for k in range(raw.shape[0])]
         edge = jnp.ones((), v.dtype)
-        d0 = pick(bin_.beyond, [edge, *inner])
-        d1 = pick(bin_.beyond, [*inner, edge])
-        place = pick(bin_.beyond, [places[k] for k in range(places.shape[0])])
+        d0 = pick(bin_.index, [edge, *inner])
+        d1 = pick(bin_.index, [*inner, edge])
+        place = pick(bin_.index, [places[k] for k in range(places.shape[0])])
         share = MIN_SHARE + (1 - 2 * MIN_SHARE) * jax.nn.sigmoid(place)
         a1 = jnp.sqrt(d0 / d1)
         total = 1 - share + share * a1
