@@ -8,6 +8,7 @@ import pytest
 
 from pushforward.core.blocks import in_blocks
 from pushforward.core.parameters import layout_of, partition
+from pushforward.core.programs import SCORING, jit
 from pushforward.core.stages import apart
 from pushforward.models import build
 from pushforward.models.stack import Net, _layer
@@ -80,6 +81,11 @@ def test_parameters_that_values_share_get_the_sum_of_their_gradients(shared, rng
     own = jax.grad(loss)(raw, spline._staged(spline._evaluate, template.bound))
     plain = jax.grad(loss)(raw, lambda *a: spline._evaluate(5.0, spline.together, *a))
     np.testing.assert_allclose(own, plain, rtol=1e-4, atol=1e-4)
+
+
+def test_options_of_a_compiler_that_are_not_known_are_left_out():
+    assert jit(lambda x: 2 * x, options={"xla_of_another_version": True})(3.0) == 6.0
+    assert jit(lambda x: 2 * x, options=SCORING)(3.0) == 6.0
 
 
 @pytest.mark.parametrize("n", [1, 40, 41, 79, 97])

@@ -10,6 +10,11 @@ from pushforward.models.registry import build
 from pushforward.nets.mlp import allowed, product, unit_degrees
 
 
+@pytest.fixture(autouse=True)
+def _small_products_in_stripes(monkeypatch):
+    monkeypatch.setattr("pushforward.nets.mlp._STRIPED", 2048)
+
+
 @pytest.mark.parametrize("shape", [(3, 60, 96), (61, 128)])
 def test_masked_product(rng, shape):
     """Ascending degrees, some rows that see nothing; in float64 nothing but the order of sums."""
