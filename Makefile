@@ -14,7 +14,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	touch $(STAMP)
 
-$(NATIVE): $(STAMP) hatch_build.py src/pushforward/native/kernels.cc src/pushforward/native/lanes.h
+$(NATIVE): $(STAMP) hatch_build.py $(wildcard src/pushforward/native/*.cc src/pushforward/native/*.h)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $(NATIVE)
 
@@ -36,4 +36,4 @@ check: $(NATIVE)
 	$(BIN)/python -m pytest tests/test_architecture.py -n 0
 
 clean:
-	rm -rf .venv demo build dist
+	rm -rf .venv demo build dist src/pushforward/native/kernels.so

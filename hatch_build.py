@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -32,22 +33,22 @@ class NativeHook(BuildHookInterface):
 
 def _build(source: Path, target: Path) -> str:
     """Compile; return what stood in the way, or nothing."""
-    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
+    compiler = shlex.split(os.environ.get("CXX") or shutil.which("g++") or "")
     if not compiler:
-        return "no C++ compiler"
+        return "no g++, and no other compiler in CXX"
     found = importlib.util.find_spec("jaxlib")
     if found is None or not found.submodule_search_locations:
         return "no jaxlib to build against"
     include = Path(next(iter(found.submodule_search_locations)), "include")
     part = target.with_suffix(".part")
-    done = subprocess.run(
-        [compiler, *FLAGS, f"-I{include}", str(source), "-o", str(part)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [*compiler, *FLAGS, f"-I{include}", str(source), "-o", str(part)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        return str(error)
     if done.returncode:
         part.unlink(missing_ok=True)
-        return (done.stderr.strip().splitlines() or ["the compiler failed"])[0]
+        lines = done.stderr.strip().splitlines() or ["the compiler failed"]
+        return next((line for line in lines if "error" in line), lines[0])
     part.replace(target)
     return ""

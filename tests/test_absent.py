@@ -86,6 +86,14 @@ def test_mass_of_what_is_there_is_one(name, rng):
         assert abs(mass - 1) < 5e-3, (absent, mass)
 
 
+@pytest.mark.parametrize("name", FLOWS)
+def test_no_rows(name, rng):
+    flow = build(name, rng, partial=True)
+    context = np.zeros((0, 1))
+    assert flow.log_prob(np.zeros((0, 3)), context).shape == (0,)
+    assert flow.sample(jax.random.key(0), None, context).shape == (0, 3)
+
+
 def test_learning_passes_absent_features(rng):
     flow = build("nsf_linear", rng, partial=True)
     x, context = rng.standard_normal((64, 3)), rng.standard_normal((64, 1))

@@ -66,13 +66,35 @@ def test_those_used_longest_ago_go_first(no_choice, monkeypatch):
     assert sorted(int(p.name) for p in folder.iterdir()) == [8, 9, 10, 11]
 
 
+def test_files_of_others_stay(no_choice, monkeypatch):
+    """A folder that was chosen may hold other files, however old and large."""
+    monkeypatch.setattr(programs, "_MOST_BYTES", 10)
+    other = no_choice / "papers" / "thesis.txt"
+    other.parent.mkdir(parents=True, mode=0o700)
+    no_choice.chmod(0o700)
+    for path in (other, no_choice / "notes.txt"):
+        path.write_bytes(bytes(100))
+        os.utime(path, (1, 1))
+    programs.keep_programs()
+    assert other.exists()
+    assert (no_choice / "notes.txt").exists()
+
+
+def test_without_a_home_nothing_is_kept(monkeypatch):
+    monkeypatch.setattr(programs, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+    programs.keep_programs()
+    assert JAX not in os.environ
+
+
 def test_a_second_process_compiles_nothing_again(no_choice):
     code = (
         "from pushforward.cli.programs import keep_programs; keep_programs()\n"
         "import jax, jax.numpy as jnp\n"
-        "jax.config.update('jax_explain_cache_misses', True)\n"
+        "heard = []\n"
+        "jax.monitoring.register_event_listener(lambda name, **_: heard.append(name))\n"
         "print(float(jax.jit(lambda x: jnp.linalg.inv(jnp.sin(x) + 9 * jnp.eye(3)).sum())"
         "(jnp.ones((3, 3)))))\n"
+        "print(heard.count('/jax/compilation_cache/cache_hits'))\n"
     )
     settings = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     runs = []
@@ -84,7 +106,7 @@ def test_a_second_process_compiles_nothing_again(no_choice):
             text=True,
             check=True,
         )
-        names = sorted(p.name for p in no_choice.rglob("*") if p.is_file())
-        runs.append((done.stdout, names))
-    assert runs[0] == runs[1]
-    assert runs[0][1]
+        value, hits = done.stdout.split()
+        runs.append((float(value), int(hits)))
+    assert runs[0][0] == runs[1][0]
+    assert runs[0][1] == 0 < runs[1][1]

@@ -1,5 +1,8 @@
 """What is arranged for speed changes nothing: stages, blocks, layers made at once, one vector."""
 
+import subprocess
+import sys
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -86,6 +89,15 @@ def test_parameters_that_values_share_get_the_sum_of_their_gradients(shared, rng
 def test_options_of_a_compiler_that_are_not_known_are_left_out():
     assert jit(lambda x: 2 * x, options={"xla_of_another_version": True})(3.0) == 6.0
     assert jit(lambda x: 2 * x, options=SCORING)(3.0) == 6.0
+
+
+def test_sizes_may_be_lists():
+    """In a process of its own, where types of arguments are not checked."""
+    code = (
+        "import jax; from pushforward.models import nsf\n"
+        "nsf(3, key=jax.random.key(0), hidden=[8, 8], parents=[[], [0], [0, 1]])"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("n", [1, 40, 41, 79, 97])

@@ -40,7 +40,7 @@ SHARES = (12, 10, 8, 7, 6, 5, 4, 3.5, 3, 2.5, 2, 1.5, 1)
 def main(arguments):
     """Measure what is missing, then write the table."""
     parser = argparse.ArgumentParser(prog="benchmarks speed quality", description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, help="folder of the sets")
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--seed", type=int, default=0)

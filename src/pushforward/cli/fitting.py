@@ -107,7 +107,7 @@ def fit(
     what = f": {', '.join(targets)} given the others" if targets else ""
     say.print(f"Fitting {data.num_rows:,} rows of {data.num_columns} columns from {table}{what}")
     if not native.is_there():
-        say.print("No native code (no C++ compiler at installation, or another processor): slower")
+        say.print("No native code (see the documentation on speed): slower")
     errors = _pairs(error_column or [])
     if errors and targets:
         raise typer.BadParameter("--error-column is for a law without --target")

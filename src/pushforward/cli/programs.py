@@ -1,8 +1,10 @@
 """Compiled programs, kept on disk between commands in a folder that is the user's alone.
 
-They are code: a folder that someone else owns or may write to is left alone, and nothing is kept.
+They are code: a folder that someone else owns, or may write to or read, is left alone, and nothing
+is kept. (On Windows folders are the user's by default; that is not checked.)
 """
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -14,6 +16,9 @@ from pathlib import Path
 from pushforward import __version__
 
 _MOST_BYTES = 1 << 30
+_MARK = "-jaxlib"
+"""Stands in the name of each folder of programs: no other file is ever touched."""
+
 _SETTINGS = {
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.05",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
@@ -21,10 +26,16 @@ _SETTINGS = {
 
 
 def keep_programs() -> None:
-    """Tell JAX, before it is imported, where programs are kept; unless the user has told it."""
+    """Tell JAX, before it is imported, where programs are kept; unless the user has told it.
+
+    Where there is no home, or no folder can be made, nothing is kept.
+    """
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
-    folder = home() / f"{__version__}-jaxlib{version('jaxlib')}-{_processor()}"
+    try:
+        folder = home() / f"{__version__}{_MARK}{version('jaxlib')}-{_processor()}"
+    except RuntimeError:  # no home
+        return
     if not (_own(folder.parent) and _own(folder)):
         return
     _forget_oldest(folder.parent)
@@ -73,7 +84,7 @@ def _own(folder: Path) -> bool:
 def _forget_oldest(folder: Path) -> None:
     """Delete the programs that were used longest ago where all of them are too large."""
     files = []
-    for path in folder.rglob("*"):
+    for path in folder.glob(f"*{_MARK}*/*"):
         try:
             found = path.lstat()
         except OSError:
@@ -82,7 +93,8 @@ def _forget_oldest(folder: Path) -> None:
             files.append((max(found.st_atime, found.st_mtime), found.st_size, path))
     total = sum(size for _, size, _ in files)
     for _, size, path in sorted(files) if total > _MOST_BYTES else []:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink()
         total -= size
         if total < _MOST_BYTES // 2:
             return

@@ -33,27 +33,29 @@ Function = TypeVar("Function", bound=Callable)
 def jit(
     function: Function, how: Callable = jax.jit, options: Mapping[str, bool | str] = _PLAIN
 ) -> Function:
-    """Compile a function by `how` and XLA's options, where nothing is being traced.
+    """Compile a function of positional arguments by `how` and those options that this XLA knows.
 
-    Within another trace, where JAX takes no options, or where this XLA does not know them, it is
-    an ordinary `jax.jit`.
+    Within another trace, where JAX takes no options, it is an ordinary `jax.jit`.
     """
-    alone = how(function, compiler_options=dict(options))
     within = how(function)
+
+    @functools.cache
+    def alone() -> Callable:
+        known = {name: value for name, value in options.items() if _is_known(name, value)}
+        return how(function, compiler_options=known)
 
     @functools.wraps(function)
     def call(*inputs: Any) -> Any:
-        is_plain = is_traced(inputs) or not _are_known(tuple(options.items()))
-        return (within if is_plain else alone)(*inputs)
+        return (within if is_traced(inputs) else alone())(*inputs)
 
     return call  # type: ignore[return-value]
 
 
 @functools.cache
-def _are_known(options: tuple[tuple[str, bool | str], ...]) -> bool:
-    """Tell whether this XLA takes options."""
+def _is_known(name: str, value: bool | str) -> bool:
+    """Tell whether this XLA takes an option."""
     try:
-        jax.jit(lambda: 0, compiler_options=dict(options))()
+        jax.jit(lambda: 0, compiler_options={name: value})()
     except jax.errors.JaxRuntimeError:
         return False
     return True

@@ -50,6 +50,11 @@ class Net:
     parents: tuple[tuple[int, ...], ...] | None = None
     partial: bool = False
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden", tuple(self.hidden))
+        if self.parents is not None:
+            object.__setattr__(self, "parents", tuple(map(tuple, self.parents)))
+
     def layer(self, dim: int, template: Transform, coupling: bool, key: Array) -> Transform:
         """Return a coupling or autoregressive layer; one feature alone has nothing to keep."""
         kind = Coupling if coupling and dim > 1 else MaskedAutoregressive
@@ -62,7 +67,7 @@ class Net:
             template,
             key=key,
             context_dim=self.context_dim,
-            hidden=tuple(self.hidden),
+            hidden=self.hidden,
             activation=self.activation,
             residual=self.residual,
             partial=self.partial,

@@ -23,6 +23,7 @@ namespace ffi = xla::ffi;
 
 namespace {
 
+// The first three as in transforms/bins.py and transforms/spline.py, the limits as in layer.py.
 constexpr float MIN_BIN = 1e-3f, MIN_SLOPE = 1e-3f, UNIT_SLOPE = 0.5397424f;
 constexpr int MOST_BINS = 32, MOST_LEVELS = 8, MOST_LEAVES = 3;
 
@@ -102,13 +103,14 @@ struct Code {
 
 const Code& code() {
   static const Code found = [] {
-#if defined(__x86_64__)
     const char* most = std::getenv("PUSHFORWARD_NATIVE");
-    bool wide = !most || !std::strcmp(most, "avx512"), middle = wide || !std::strcmp(most, "avx2");
+    if (most && !std::strcmp(most, "none")) return Code{nullptr, nullptr, nullptr};
+#if defined(__x86_64__)
+    bool wide = !most || std::strcmp(most, "avx2");
     if (wide && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw"))
       return Code{avx512::evaluate, avx512::solve, avx512::gradient};
-    if (middle && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
       return Code{avx2::evaluate, avx2::solve, avx2::gradient};
     return Code{nullptr, nullptr, nullptr};
 #else
@@ -190,6 +192,11 @@ struct Call {
     net.n_leaves = static_cast<int>(sizes.size());
     long below = net.inputs, total = net.inputs, used = 0;
     net.widest = below;
+    size_t units = 0;
+    for (long width : widths) units += width;
+    if (ends.size() != units + shape.features ||
+        (known.size() && known.size() != widths.size() * shape.features))
+      return refused;
     for (int l = 0; l < net.n_levels; l++) {
       Level& level = net.levels[l];
       level.width = widths[l];
@@ -221,9 +228,13 @@ struct Call {
     for (int i = 0; i < net.n_leaves; i++) {
       Leaf& leaf = net.leaves[i];
       leaf.size = sizes[i];
-      if (!take(&leaf.weight, &dims) || !take(&leaf.start, &dims)) return refused;
+      if (!take(&leaf.weight, &dims) || dims.size() != 3 || dims[0] != leaf.size ||
+          dims[1] != shape.features || dims[2] != below || !take(&leaf.start, &dims) || dims.size() != 2 ||
+          dims[0] != leaf.size || dims[1] != shape.features)
+        return refused;
       shape.parameters += leaf.size;
     }
+    if (shape.parameters != (bins ? 3 * bins - 1 : 2)) return refused;
     net.scratch = 64 * (total + 2 * shape.parameters + 2 * net.widest);
     return ffi::Error::Success();
   }

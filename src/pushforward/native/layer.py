@@ -67,7 +67,12 @@ def moved(layer: Layer, up: bool, solved: bool, *arrays: Array) -> tuple[Array, 
 
 
 def gradient(layer: Layer, *arrays: Array) -> tuple[Array, ...]:
-    """Return the cotangents of a layer's arrays from those of its results (from x to z)."""
+    """Return the cotangents of a layer's arrays, from x to z.
+
+    `arrays` ends with the cotangents of the results: of the moved features `(features, n)` and of
+    Σ log |∂z/∂x| `(n,)`. Gates and marks of presence are constants: theirs are zero. Weights get
+    entries at forbidden places too; who silenced them silences these.
+    """
     x, v, *others = arrays[:-2]
     present, others = (others[:1], others[1:]) if layer.partial else ([], others)
     n, is_gated = x.shape[1], int(layer.gated)

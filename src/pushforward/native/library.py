@@ -12,16 +12,15 @@ TARGETS = ("PushforwardMoved", "PushforwardGradient")
 
 @functools.cache
 def is_there() -> bool:
-    """Tell whether the library was built, loads, and knows this processor."""
-    if not PATH.exists():
-        return False
+    """Tell whether the library was built for the jaxlib that runs, and knows this processor."""
     try:
         library = ctypes.CDLL(str(PATH))
-    except OSError:
+        library.PushforwardServes.restype = ctypes.c_bool
+        if not library.PushforwardServes():
+            return False
+        for name in TARGETS:
+            capsule = jax.ffi.pycapsule(getattr(library, name))
+            jax.ffi.register_ffi_target(name, capsule, platform="cpu")
+    except (OSError, AttributeError, jax.errors.JaxRuntimeError):
         return False
-    library.PushforwardServes.restype = ctypes.c_bool
-    if not library.PushforwardServes():
-        return False
-    for name in TARGETS:
-        jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(getattr(library, name)), platform="cpu")
     return True

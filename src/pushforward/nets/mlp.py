@@ -182,13 +182,10 @@ def allowed(
 def _masks(
     owners: tuple[int, ...],
     hidden: tuple[int, ...],
-    degrees: tuple[int, ...] | None,
+    degrees: tuple[int, ...],
     parents: tuple[tuple[int, ...], ...] | None,
 ) -> list[np.ndarray]:
-    """Return the mask of each weight matrix; all true for a dense net."""
-    sizes = (len(owners), *hidden)
-    if degrees is None:
-        return [np.ones((n_out, n_in), bool) for n_in, n_out in zip(sizes, hidden, strict=False)]
+    """Return the mask of each weight matrix."""
     dim = max((*owners, *degrees)) + 1
     seen = np.tri(dim, k=-1, dtype=bool)
     if parents is not None:

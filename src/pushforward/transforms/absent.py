@@ -15,7 +15,7 @@ from jaxtyping import Array, PyTree
 from pushforward.core.bases import Transform
 from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
-from pushforward.core.parameters import combine, partition
+from pushforward.core.parameters import Buffer
 from pushforward.core.types import Context, DLogp, Features, Key
 
 T = TypeVar("T", bound=PyTree)
@@ -37,9 +37,13 @@ def by_feature(template: T, ndim: int) -> T:
 
     Given `x[None]` it returns one dlogp per feature.
     """
-    params, rest = partition(template)
-    alone = jax.tree.map(lambda leaf: jnp.expand_dims(leaf, leaf.ndim - ndim), params)
-    return combine(alone, rest)
+
+    def alone(node: PyTree) -> PyTree:
+        if not eqx.is_inexact_array(node):
+            return node
+        return jnp.expand_dims(node, node.ndim - ndim)
+
+    return jax.tree.map(alone, template, is_leaf=lambda node: isinstance(node, Buffer))
 
 
 class Present(Transform):
