@@ -13,6 +13,7 @@ from pushforward.core.blocks import in_blocks
 from pushforward.core.parameters import layout_of, partition
 from pushforward.core.programs import SCORING, jit
 from pushforward.core.stages import apart
+from pushforward.fitting.noise import thin
 from pushforward.models import build
 from pushforward.models.stack import Net, _layer
 from pushforward.transforms import RationalQuadraticSpline, spline
@@ -133,6 +134,14 @@ def test_densities_and_samples_of_many_rows_are_those_of_few(monkeypatch, rng):
     parts = flow.log_prob(x, c), flow.sample(jax.random.key(0), None, c)
     for a, b in zip(whole, parts, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+    jax.clear_caches()
+
+
+def test_gates_of_each_row_are_not_cut(monkeypatch):
+    monkeypatch.setattr("pushforward.core.blocks._NUMBERS", 40)
+    flow = build("nsf", 3, key=jax.random.key(1), hidden=(8,), layers=2)
+    thinned = thin(flow, 0.3, 50, jax.random.key(2))
+    assert thinned.log_prob(jnp.zeros((50, 3))).shape == (50,)
     jax.clear_caches()
 
 

@@ -13,6 +13,7 @@ from pushforward.core.border import rows_in
 from pushforward.core.errors import EvidenceError, OptionError, ShapeError
 from pushforward.core.evidence import Estimate, Evidence, require_likelihood, weakest
 from pushforward.core.types import Context, DLogp, Features, Key
+from pushforward.nets.mlp import Trunk
 from pushforward.transforms.compose import needs_positives
 
 
@@ -77,6 +78,8 @@ class Pushforward(Density):
         return "real" if self.density.support == whole else "bounded"
 
     def _log_prob(self, x: Features, context: Context) -> DLogp:
+        if _is_thinned(self.transform):  # gates of all rows at once
+            return self._log_prob_of_block(x, context)
         return in_blocks(self._log_prob_of_block, x, context)
 
     def _log_prob_of_block(self, x: Features, context: Context) -> DLogp:
@@ -214,6 +217,12 @@ def _mean(draws: Float[Array, "n *batch"], kind: Literal["unbiased", "lower"]) -
     # Draws that are all impossible agree.
     apart = jnp.where(jnp.isfinite(mean), draws - jnp.where(jnp.isfinite(mean), mean, 0.0), 0.0)
     return Estimate(mean, jnp.sqrt(jnp.square(apart).sum(0) / (n - 1) / n), kind)
+
+
+def _is_thinned(tree: PyTree) -> bool:
+    """Tell whether a net's units are silenced row by row."""
+    nodes = jax.tree.leaves(tree, is_leaf=lambda node: isinstance(node, Trunk))
+    return any(isinstance(node, Trunk) and node.gates is not None for node in nodes)
 
 
 def _holds_bound(tree: PyTree) -> bool:

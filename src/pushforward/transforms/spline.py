@@ -218,8 +218,8 @@ def _evaluate_gradient(
     scales = found.index, found.per_width, found.per_height
     g_x, *of = stage(of_bin, x, *edges, *found[:4], *scales, g_z, g_slope)
     g_raw = stage(of_parameters, found.index, found.e_widths, found.e_heights, *of)
-    given = (widths, heights, slopes)
-    return g_x, *(_summed(g, part.shape) for g, part in zip(g_raw, given, strict=True))
+    given = (x, widths, heights, slopes)
+    return tuple(_summed(g, part.shape) for g, part in zip((g_x, *g_raw), given, strict=True))
 
 
 def _summed(g: Array, shape: tuple[int, ...]) -> Array:
