@@ -3,7 +3,6 @@
 import datetime as dt
 import itertools
 
-import jax
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -12,7 +11,6 @@ import pytest
 
 import pushforward as pf
 from pushforward.core.errors import DataError, OptionError
-from pushforward.models import build
 from pushforward.tables import Schema, from_frame, infer_schema, read_table
 
 N = 600
@@ -265,13 +263,3 @@ def test_times_between_seconds(rng):
     drawn = fitted.sample(300, random_state=0)
     assert drawn["time"].dtype == pl.Time
     assert np.isfinite(fitted.score_samples(drawn)).all()
-
-
-def test_many_rows_are_learned_by_layers_in_a_row(rng, monkeypatch):
-    """The model has no scan (that it is the same map otherwise is a law of every model)."""
-    table = pd.DataFrame({"x": rng.normal(size=300), "group": rng.choice(["a", "b"], 300)})
-    table["y"] = table["x"] ** 2 + 0.1 * rng.normal(size=300)
-    monkeypatch.setattr("pushforward.judge.learning._MANY_ROWS", 100)
-    fitted = pf.DensityEstimator("nsf", random_state=0, max_epochs=1).fit(table)
-    assert "Scan(" not in str(fitted.model_.density)
-    assert "Scan(" in str(build("nsf", 2, key=jax.random.key(0)))

@@ -41,22 +41,22 @@ def counts(recipe, dim):
     """Return multiplications of a row's products, functions of a row, and free parameters."""
     import pushforward as pf
     from benchmarks.peers.speed.ours import RECIPES
-    from pushforward.nets.mlp import allowed, unit_degrees
     from pushforward.transforms import Coupling, MaskedAutoregressive
-    from pushforward.transforms.compose import unstacked
+    from pushforward.transforms.compose import Scan
 
     model = RECIPES[recipe](dim, key=jax.random.key(0))
     kinds = (Coupling, MaskedAutoregressive)
-    nodes = jax.tree.leaves(unstacked(model), is_leaf=lambda node: isinstance(node, kinds))
+    is_scan = lambda node: isinstance(node, Scan)  # noqa: E731
+    chained = jax.tree.map(lambda n: n.unstack() if is_scan(n) else n, model, is_leaf=is_scan)
+    nodes = jax.tree.leaves(chained, is_leaf=lambda node: isinstance(node, kinds))
     products = functions = 0
     for layer in (node for node in nodes if isinstance(node, kinds)):
         first, weights = layer.trunk.masked()
         products += sum(int(np.count_nonzero(w)) for w in (first, *weights))
         per_unit = sum(w[..., 0, 0].size for w in layer.heads.weights)
         n_features, width = layer.heads.weights[0].shape[-2:]
-        share = 1.0
-        if layer.trunk.degrees is not None:
-            share = allowed(np.arange(dim), unit_degrees(layer.trunk.degrees, width)).mean()
+        mask = layer.trunk.head_mask(dim)
+        share = 1.0 if mask is None else mask.mean()
         products += per_unit * n_features * width * share
         functions += FUNCTIONS[recipe] * n_features
     return products, functions, pf.core.count_parameters(model)

@@ -16,7 +16,6 @@ from benchmarks.references.cases.draw import (
     registry,
 )
 from pushforward import transforms as t
-from pushforward.nets.mlp import allowed, unit_degrees
 
 CASES, case = registry()
 
@@ -45,8 +44,7 @@ def coupling(rng, template):
 def autoregressive(rng, template, context_dim=0):
     ours = t.MaskedAutoregressive(DIM, template, key=KEY, context_dim=context_dim, hidden=(16, 12))
     ours = randomized(ours, rng, 0.4)
-    mask = allowed(np.arange(DIM), unit_degrees(ours.trunk.degrees, 12))
-    return ours, hidden(ours) | heads(ours, mask) | {"bound": 3.0} | both(rng)
+    return ours, hidden(ours) | heads(ours, ours.trunk.head_mask(DIM)) | {"bound": 3.0} | both(rng)
 
 
 @case

@@ -15,7 +15,7 @@ from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
 from pushforward.core.numerics import bounded
 from pushforward.core.types import Context, DLogp, Features, Key
-from pushforward.nets.mlp import Trunk, allowed, product, unit_degrees
+from pushforward.nets.mlp import Trunk, product
 
 MAX_LOGIT = 30.0
 """Largest |logit|: e^−60 of another, and sums of e^logit stay within float32."""
@@ -165,9 +165,9 @@ class CategoricalAutoregressive(Density):
 
     def _said(self, flags: Features, context: Context) -> Features:
         """Return what the net adds to the biases."""
-        degrees = unit_degrees(self.trunk.degrees or (), self.trunk.hidden[-1])
-        mask = allowed(np.arange(self.dim), degrees)[self._owners]
-        return product(self.weights, self.trunk(flags, context), mask)
+        mask = self.trunk.head_mask(self.dim)
+        own = None if mask is None else mask[self._owners]
+        return product(self.weights, self.trunk(flags, context), own)
 
     def _summed(self, values: Features) -> Features:
         """Return the sums over each code's flags: `(dim, *n)`."""

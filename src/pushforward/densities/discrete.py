@@ -13,7 +13,7 @@ from pushforward.core.border import align
 from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
 from pushforward.core.types import Context, DLogp, Features, Key
-from pushforward.nets.mlp import Trunk, allowed, product, unit_degrees
+from pushforward.nets.mlp import Trunk, product
 from pushforward.transforms.compose import stack_layers
 
 Flags = Array
@@ -104,11 +104,9 @@ class ModularShift(eqx.Module):
         """Return μ as flags, with the slope of a softmax."""
         seen = x[:, : self.n_kept] if self.coupling else x
         hidden = self.trunk(seen.reshape(-1, *x.shape[2:]), context)
-        mask = None
-        if not self.coupling:
-            degrees = unit_degrees(self.trunk.degrees or (), self.trunk.hidden[-1])
-            mask = allowed(np.arange(x.shape[1]), degrees)
-        logits = product(self.heads, hidden, mask) + align(self.bias, x.ndim)
+        logits = product(self.heads, hidden, self.trunk.head_mask(x.shape[1])) + align(
+            self.bias, x.ndim
+        )
         soft = jax.nn.softmax(logits / self.temperature, 0)
         hard = jax.nn.one_hot(logits.argmax(0), self.categories, axis=0, dtype=x.dtype)
         return hard + (soft - jax.lax.stop_gradient(soft))

@@ -22,10 +22,7 @@ from pushforward.tables.density import TableDensity, event_rows
 from pushforward.tables.inference import infer_schema
 from pushforward.tables.measured import blurred_density, measured_table, standard_errors
 from pushforward.tables.schema import Schema
-from pushforward.transforms.compose import Frozen, unstacked
-
-_MANY_ROWS = 100_000
-"""Training rows from which on layers are compiled one by one: it pays for its seconds."""
+from pushforward.transforms.compose import Frozen
 
 _COUNTED_ROWS = 20_000
 """Rows at most, drawn at random, by which shares of codes after the first are set."""
@@ -101,8 +98,6 @@ def learn_flow(
     train, held = task.rows[split.train], task.rows[split.validation]
     rows, events = _training_rows(task, columns, train)
     start = flow(candidate, rows, columns.transform, net_key)
-    if len(train) >= _MANY_ROWS:
-        start = unstacked(start)
     name = f"{candidate.name}-{member}.safetensors"
     checkpoint = settings.checkpoint and settings.checkpoint / name
     refit = epochs is not None

@@ -26,6 +26,7 @@ namespace {
 // The first three as in transforms/bins.py and transforms/spline.py, the limits as in layer.py.
 constexpr float MIN_BIN = 1e-3f, MIN_SLOPE = 1e-3f, UNIT_SLOPE = 0.5397424f;
 constexpr int MOST_BINS = 32, MOST_LEVELS = 8, MOST_LEAVES = 3;
+constexpr int ROWS = 4;  // of a matrix, that a product holds in registers; product() counts on 4
 
 struct Shape {
   long features, width, parameters;  // maps, units that feed them, parameters of a map
@@ -73,7 +74,7 @@ struct Gradient {
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,fma,prefer-vector-width=512")
 namespace avx512 {
-constexpr int ROWS = 4, QUADS = 4;
+constexpr int QUADS = 4;
 #define WIDE_LANES
 #include "lanes.h"
 #undef WIDE_LANES
@@ -82,13 +83,13 @@ constexpr int ROWS = 4, QUADS = 4;
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
 namespace avx2 {
-constexpr int ROWS = 4, QUADS = 1;
+constexpr int QUADS = 1;
 #include "lanes.h"
 }  // namespace avx2
 #pragma GCC pop_options
 #else
 namespace plain {
-constexpr int ROWS = 4, QUADS = 1;
+constexpr int QUADS = 1;
 #include "lanes.h"
 }  // namespace plain
 #endif
@@ -266,9 +267,14 @@ ffi::Error differentiated(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::Re
   auto g = std::make_shared<Gradient>();
   ffi::Error error = Call{args, widths, ends, Numbers(), sizes, gated, partial, bins, bound}.read(*net);
   if (error.failure()) return error;
-  auto last = args.size();
-  g->out = args.get<ffi::Buffer<ffi::F32>>(last - 2)->typed_data();
-  g->slope = args.get<ffi::Buffer<ffi::F32>>(last - 1)->typed_data();
+  auto g_out = args.get<ffi::Buffer<ffi::F32>>(args.size() - 2);
+  auto g_slope = args.get<ffi::Buffer<ffi::F32>>(args.size() - 1);
+  if (!g_out.has_value() || !g_slope.has_value() ||
+      g_out->element_count() != static_cast<size_t>(net->shape.features * net->rows) ||
+      g_slope->element_count() != static_cast<size_t>(net->rows))
+    return ffi::Error::InvalidArgument("pushforward: cotangents of another shape or kind");
+  g->out = g_out->typed_data();
+  g->slope = g_slope->typed_data();
   size_t next = 0;
   auto give = [&] { return (*rets.get<ffi::Buffer<ffi::F32>>(next++))->typed_data(); };
   g->x = give();

@@ -56,13 +56,17 @@ class Layer:
         }
 
 
-def moved(layer: Layer, up: bool, solved: bool, *arrays: Array) -> tuple[Array, Array]:
-    """Return the moved features and Σ log |∂z/∂x|, from x to z, or with `up` from z to x."""
+def moved(layer: Layer, way: str, *arrays: Array) -> tuple[Array, Array]:
+    """Return the moved features and Σ log |∂z/∂x|.
+
+    `way` is "inverse" from x to z, "forward" from z to x, or "solved" from z to x where each
+    feature's parameters come from the features before it.
+    """
     v = arrays[1]
     like = (jax.ShapeDtypeStruct(v.shape, v.dtype), jax.ShapeDtypeStruct(v.shape[1:], v.dtype))
     call = jax.ffi.ffi_call("PushforwardMoved", like)
-    known = np.asarray(layer.known if solved else (), np.int64)
-    out, slope = call(*arrays, known=known, up=up, **layer.attributes())
+    known = np.asarray(layer.known if way == "solved" else (), np.int64)
+    out, slope = call(*arrays, known=known, up=way != "inverse", **layer.attributes())
     return out, slope
 
 

@@ -88,6 +88,19 @@ class Trunk(eqx.Module):
     def hidden(self) -> tuple[int, ...]:
         return tuple(bias.shape[0] for bias in self.biases)
 
+    @property
+    def unit_degrees(self) -> list[np.ndarray]:
+        """Return the degrees of every layer's units, ascending; none for a dense net."""
+        if self.degrees is None:
+            return []
+        return [_unit_degrees(self.degrees, width) for width in self.hidden]
+
+    def head_mask(self, dim: int) -> np.ndarray | None:
+        """Return which of the last units each feature's heads may use; None for a dense net."""
+        if self.degrees is None:
+            return None
+        return allowed(np.arange(dim), self.unit_degrees[-1], self.parents)
+
     def __call__(self, x: Features, context: Context = None) -> Features:
         return self.layers(x, context)[-1]
 
@@ -125,8 +138,8 @@ class Trunk(eqx.Module):
     def masked(self) -> tuple[Array, tuple[Array, ...]]:
         """Return the weight matrices with forbidden connections at zero."""
         first, *masks = self.masks()
-        weights = [_silenced(w, m) for w, m in zip(self.weights, masks, strict=True)]
-        return _silenced(self.first, first), tuple(weights)
+        weights = [silenced(w, m) for w, m in zip(self.weights, masks, strict=True)]
+        return silenced(self.first, first), tuple(weights)
 
     def masks(self) -> list[np.ndarray] | list[None]:
         """Return each weight matrix's mask, None for a dense net."""
@@ -144,7 +157,7 @@ def product(
     that the stripe uses: units are in ascending order of degree, so that half the work goes.
     """
     if mask is None or mask.size < _STRIPED:
-        return jnp.tensordot(_silenced(weight, mask), units, 1)
+        return jnp.tensordot(silenced(weight, mask), units, 1)
     parts, axis = [], weight.ndim - 2
     for rows in np.array_split(np.arange(mask.shape[0]), _STRIPES):
         here = slice(rows[0], rows[-1] + 1)
@@ -155,11 +168,12 @@ def product(
     return jnp.concatenate(parts, axis)
 
 
-def _silenced(weight: Array, mask: np.ndarray | None) -> Array:
+def silenced(weight: Array, mask: np.ndarray | None) -> Array:
+    """Return a weight matrix with the connections that `mask` forbids at zero."""
     return weight if mask is None else weight * mask
 
 
-def unit_degrees(degrees: tuple[int, ...], width: int) -> np.ndarray:
+def _unit_degrees(degrees: tuple[int, ...], width: int) -> np.ndarray:
     """Spread the degrees evenly and in ascending order over `width` hidden units."""
     return np.asarray(degrees)[(np.arange(width) * len(degrees)) // width]
 
@@ -190,7 +204,7 @@ def _masks(
     seen = np.tri(dim, k=-1, dtype=bool)
     if parents is not None:
         seen = np.array([[i in group for i in range(dim)] for group in parents])
-    units = [unit_degrees(degrees, width) for width in hidden]
+    units = [_unit_degrees(degrees, width) for width in hidden]
     between = [allowed(high, low, parents) for low, high in zip(units, units[1:], strict=False)]
     return [seen[np.ix_(units[0], np.array(owners, int))], *between]
 

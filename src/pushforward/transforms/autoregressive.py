@@ -15,7 +15,7 @@ from pushforward.core.evidence import Evidence
 from pushforward.core.parameters import combine, partition
 from pushforward.core.types import Context, DLogp, Features, Key
 from pushforward.nets.activations import activation as activation_of
-from pushforward.nets.mlp import Trunk, allowed, unit_degrees
+from pushforward.nets.mlp import Trunk, silenced
 from pushforward.transforms.absent import with_absent, without_absent
 from pushforward.transforms.conditioned import moved, serves, solved
 from pushforward.transforms.periodic import encoded
@@ -105,17 +105,12 @@ class MaskedAutoregressive(Transform):
     def forward(
         self, z: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
-        return solved(self, z, context)
+        return solved(self, z, context, _solved)
 
     def generate(self, z: Features, context: Context = None, *, key: Key = None) -> Features:
-        if not serves(self.trunk, self.heads, z):
-            return self._generate(z, context)
-        return solved(self, z, context)[0]
-
-    def solve(self, z: Features, context: Context = None) -> tuple[Features, DLogp]:
-        """Return what `forward` does, by JAX."""
-        x = self._generate(z, context)
-        return x, self.inverse(x, context)[1]
+        if serves(self.trunk, self.heads, z):
+            return self.forward(z, context)[0]
+        return self._generate(z, context)
 
     def _generate(self, z: Features, context: Context) -> Features:
         r"""Invert in one pass: at step j the units of degree j become known, then x_{j+1}.
@@ -128,8 +123,7 @@ class MaskedAutoregressive(Transform):
             absent, z = without_absent(z)
         act = activation_of(self.trunk.activation)
         first, weights = self.trunk.masked()
-        degrees = [unit_degrees(self.trunk.degrees or (), width) for width in self.trunk.hidden]
-        slots = [_block_slots(d, self.dim) for d in degrees]
+        slots = [_block_slots(degrees, self.dim) for degrees in self.trunk.unit_degrees]
         blocks = [size for _, size in slots]
         shared = align(self.trunk.biases[0], z.ndim) + self.trunk.before_context(context, z.ndim)
         shared = jnp.broadcast_to(shared, (shared.shape[0], *z.shape[1:]))
@@ -140,14 +134,16 @@ class MaskedAutoregressive(Transform):
             for i, w in enumerate(weights)
         ]
         biases = [_spread(b, slots[i + 1], self.dim) for i, b in enumerate(self.trunk.biases[1:])]
-        mask = allowed(np.arange(self.dim), degrees[-1], self.trunk.parents)
+        mask = self.trunk.head_mask(self.dim)
         params, rest = partition(self.heads.template)
         leaves, structure = jax.tree.flatten(params)
         shapes = [leaf.shape[:-1] for leaf in leaves]
         ends = np.cumsum([math.prod(shape) for shape in shapes])
         # One product for all heads: a sample takes 0.85 of the time of one product for each.
         units = self.dim * blocks[-1]
-        weights_of = [_spread_columns(w * mask, slots[-1], self.dim) for w in self.heads.weights]
+        weights_of = [
+            _spread_columns(silenced(w, mask), slots[-1], self.dim) for w in self.heads.weights
+        ]
         heads = _by_feature([w.reshape(-1, self.dim, units) for w in weights_of])
         theta = _by_feature([leaf.reshape(-1, self.dim) for leaf in leaves])
 
@@ -186,6 +182,11 @@ class MaskedAutoregressive(Transform):
             step, start, (from_x, before, between, biases, heads, theta, gates, z, absent)
         )
         return x if absent is None else with_absent(x, absent)
+
+
+def _solved(layer: MaskedAutoregressive, z: Features, context: Context) -> tuple[Features, DLogp]:
+    x = layer._generate(z, context)
+    return x, layer.inverse(x, context)[1]
 
 
 def _checked(parents: tuple[tuple[int, ...], ...], dim: int) -> tuple[tuple[int, ...], ...]:

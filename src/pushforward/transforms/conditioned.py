@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from jaxtyping import Array, PyTree
 from pushforward import native
 from pushforward.core.swapped import pulled, swapped
 from pushforward.core.types import Context, DLogp, Features
-from pushforward.nets.mlp import Trunk, allowed, unit_degrees
+from pushforward.nets.mlp import Trunk, silenced
 from pushforward.transforms.absent import by_feature, with_absent, without_absent
 from pushforward.transforms.elementwise import BoundedAffine
 from pushforward.transforms.spline import RationalQuadraticSpline
@@ -21,21 +21,13 @@ from pushforward.transforms.template import Heads
 Moved = tuple[Features, DLogp]
 
 
-def head_mask(trunk: Trunk, dim: int) -> np.ndarray | None:
-    """Return which of the last units each feature's heads may use; None for a dense net."""
-    if trunk.degrees is None:
-        return None
-    degrees = unit_degrees(trunk.degrees, trunk.hidden[-1])
-    return allowed(np.arange(dim), degrees, trunk.parents)
-
-
 def moved(
     trunk: Trunk,
     heads: Heads,
     inputs: Features,
     v: Features,
     context: Context,
-    direction: str,
+    way: str,
     absent: Array | None = None,
 ) -> Moved:
     """Return v moved "forward" or "inverse" by the maps whose parameters a net of inputs gives.
@@ -45,14 +37,14 @@ def moved(
     present = None if absent is None else 1 - absent.astype(v.dtype)
     parts = trunk, heads, inputs, v, context, present
     if serves(trunk, heads, v):
-        after, dlogp = _call(("moved", direction), *parts)
+        after, dlogp = _call(_WAYS[way], *parts)
     else:
-        after, dlogp = _moved(direction, *parts)
+        after, dlogp = _moved(way, *parts)
     return after if absent is None else with_absent(after, absent), dlogp
 
 
 def _moved(
-    direction: str,
+    way: str,
     trunk: Trunk,
     heads: Heads,
     inputs: Features,
@@ -60,10 +52,10 @@ def _moved(
     context: Context,
     present: Array | None,
 ) -> Moved:
-    template = heads(trunk(inputs, context), head_mask(trunk, heads.dim))
+    template = heads(trunk(inputs, context), trunk.head_mask(heads.dim))
     if present is None:
-        return getattr(template, direction)(v)
-    after, each = getattr(by_feature(template, v.ndim), direction)(v[None])
+        return getattr(template, way)(v)
+    after, each = getattr(by_feature(template, v.ndim), way)(v[None])
     return after[0], jnp.where(present > 0, each, 0.0).sum(0)
 
 
@@ -90,45 +82,45 @@ def _bins_and_bound(template: Any) -> tuple[int, float]:
     return 0, template.limit
 
 
-def solved(layer: Any, z: Features, context: Context) -> Moved:
-    """Return x of an autoregressive layer, feature by feature, and dlogp."""
+def solved(layer: Any, z: Features, context: Context, plain: Callable) -> Moved:
+    """Return x of an autoregressive layer, feature by feature, and dlogp.
+
+    `plain`, a module's own function of the same three, does it by JAX.
+    """
     if not serves(layer.trunk, layer.heads, z):
-        return layer.solve(z, context)
-    return _call(("solved",), layer, z, context)
+        return plain(layer, z, context)
+    return _call(_Way(plain, _native_solved), layer, z, context)
 
 
-def _call(what: tuple[str, ...], *parts: PyTree) -> Moved:
+class _Way(NamedTuple):
+    """Hold what JAX and native code do with the same parts, and native code's gradient."""
+
+    plain: Callable
+    native: Callable
+    gradient: Callable | None = None
+
+
+def _call(way: _Way, *parts: PyTree) -> Moved:
     leaves, structure = jax.tree.flatten(parts)
-    return _programs(what, structure, len(leaves))(*leaves)
+    return _programs(way, structure, len(leaves))(*leaves)
 
 
 @functools.lru_cache(256)
-def _programs(what: tuple[str, ...], structure: Any, n: int) -> Callable:
-    """Return a function of the leaves of the parts of `_moved`, or of those of `solved`."""
+def _programs(way: _Way, structure: Any, n: int) -> Callable:
+    """Return a function of the parts' leaves."""
 
     def of(function: Callable) -> Callable:
         return lambda *leaves: function(*jax.tree.unflatten(structure, leaves))
 
-    if what == ("solved",):
-        plain, own = of(_solved), of(_native_solved)
-    else:
-        plain, own = (
-            of(functools.partial(_moved, *what[1:])),
-            of(functools.partial(_native, *what[1:])),
-        )
-    derived = pulled(plain, n)
-    gradient = derived
-    if what == ("moved", "inverse"):
+    plain = of(way.plain)
+    gradient = derived = pulled(plain, n)
+    if way.gradient is not None:
         gradient = swapped(
             derived,
             gradient=pulled(derived, n + 2),
-            native=functools.partial(_native_gradient, of(_arrays), structure, n),
+            native=functools.partial(way.gradient, structure, n),
         )
-    return swapped(plain, gradient=gradient, native=own)
-
-
-def _solved(layer: Any, z: Features, context: Context) -> Moved:
-    return layer.solve(z, context)
+    return swapped(plain, gradient=gradient, native=of(way.native))
 
 
 def _native_solved(layer: Any, z: Features, context: Context) -> Moved:
@@ -136,13 +128,13 @@ def _native_solved(layer: Any, z: Features, context: Context) -> Moved:
     present = None if absent is None else 1 - absent.astype(z.dtype)
     arrays = _arrays(layer.trunk, layer.heads, z, z, context, present)
     fixed = _layer(layer.trunk, layer.heads, layer.partial)
-    x, dlogp = native.moved(fixed, True, True, *arrays)
+    x, dlogp = native.moved(fixed, "solved", *arrays)
     x = x.reshape(z.shape)
     return x if absent is None else with_absent(x, absent), dlogp.reshape(z.shape[1:])
 
 
 def _native(
-    direction: str,
+    way: str,
     trunk: Trunk,
     heads: Heads,
     inputs: Features,
@@ -152,22 +144,34 @@ def _native(
 ) -> Moved:
     layer = _layer(trunk, heads, present is not None)
     arrays = _arrays(trunk, heads, inputs, v, context, present)
-    out, dlogp = native.moved(layer, direction == "forward", False, *arrays)
+    out, dlogp = native.moved(layer, way, *arrays)
     return out.reshape(v.shape), dlogp.reshape(v.shape[1:])
 
 
-def _native_gradient(arrays_of: Callable, structure: Any, n: int, *leaves: Array) -> tuple:
+def _native_gradient(structure: Any, n: int, *leaves: Array) -> tuple:
+    """Return the cotangents of the leaves of `_moved`'s parts, "inverse"."""
     trunk, heads, _, v, _, present = jax.tree.unflatten(structure, leaves[:n])
+    arrays_of = lambda *own: _arrays(*jax.tree.unflatten(structure, own))  # noqa: E731
     arrays, pull = jax.vjp(arrays_of, *leaves[:n])
     g_out, g_slope = leaves[n:]
     rows = (g_out.reshape(v.shape[0], -1), g_slope.reshape(-1))
     return pull(native.gradient(_layer(trunk, heads, present is not None), *arrays, *rows))
 
 
+_WAYS = {
+    "forward": _Way(functools.partial(_moved, "forward"), functools.partial(_native, "forward")),
+    "inverse": _Way(
+        functools.partial(_moved, "inverse"),
+        functools.partial(_native, "inverse"),
+        _native_gradient,
+    ),
+}
+
+
 def _layer(trunk: Trunk, heads: Heads, partial: bool) -> native.Layer:
     """Return what is fixed of a layer."""
     masks = trunk.masks()
-    last = head_mask(trunk, heads.dim)
+    last = trunk.head_mask(heads.dim)
     shapes = [
         (w, trunk.first.shape[1] if i == 0 else trunk.hidden[i - 1])
         for i, w in enumerate(trunk.hidden)
@@ -193,8 +197,7 @@ def _layer(trunk: Trunk, heads: Heads, partial: bool) -> native.Layer:
 
 def _known(trunk: Trunk, dim: int) -> tuple[int, ...]:
     """Return per level and feature how many units are made of what that feature may depend on."""
-    levels = [unit_degrees(trunk.degrees or (), width) for width in trunk.hidden]
-    return tuple(int((level <= j).sum()) for level in levels for j in range(dim))
+    return tuple(int((level <= j).sum()) for level in trunk.unit_degrees for j in range(dim))
 
 
 def _ends(mask: np.ndarray) -> np.ndarray:
@@ -229,8 +232,8 @@ def _arrays(
         if trunk.gates is not None:
             gate = trunk.gates[level].value
             arrays.append(jnp.broadcast_to(rows(gate), (gate.shape[0], n)))
-    mask = head_mask(trunk, heads.dim)
+    mask = trunk.head_mask(heads.dim)
     for weight, leaf in zip(heads.weights, jax.tree.leaves(heads.template), strict=True):
-        silenced = weight if mask is None else weight * mask
-        arrays += [silenced.reshape(-1, *silenced.shape[-2:]), leaf.reshape(-1, heads.dim)]
+        used = silenced(weight, mask)
+        arrays += [used.reshape(-1, *used.shape[-2:]), leaf.reshape(-1, heads.dim)]
     return tuple(arrays)

@@ -8,7 +8,6 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from pushforward.core.bases import Transform
@@ -77,12 +76,6 @@ class RationalQuadraticSpline(Transform):
         return moved, log_slope.sum(0)
 
 
-def _all_slopes(inner: Array, dtype: DTypeLike) -> list[Array]:
-    """Return the raw slopes of all knots: of slope one at both ends."""
-    edge = jnp.full((), UNIT_SLOPE, dtype)
-    return [edge, *(inner[k] + UNIT_SLOPE for k in range(inner.shape[0])), edge]
-
-
 @functools.lru_cache
 def _staged(way: Callable, bound: float) -> Callable[..., tuple[Array, ...]]:
     """Return a way of (v, widths, heights, slopes), in stages on a CPU.
@@ -136,8 +129,9 @@ def _evaluate(
 
 
 def _edges(slopes: Array, index: Array) -> tuple[Array, Array]:
-    """Return the raw slopes at both ends of the bins."""
-    raw = _all_slopes(slopes, slopes.dtype)
+    """Return the raw slopes at both ends of the bins: of slope one at the box's ends."""
+    end = jnp.full((), UNIT_SLOPE, slopes.dtype)
+    raw = [end, *(slopes[k] + UNIT_SLOPE for k in range(slopes.shape[0])), end]
     return pick(index, raw[:-1]), pick(index, raw[1:])
 
 
@@ -224,9 +218,8 @@ def _evaluate_gradient(
 
 def _summed(g: Array, shape: tuple[int, ...]) -> Array:
     """Sum a cotangent over the axes along which its value was repeated."""
-    lead = g.ndim - len(shape)
-    axes = [i for i, size in enumerate(shape) if size == 1 and g.shape[lead + i] > 1]
-    return g.sum(tuple(lead + i for i in axes), keepdims=True)
+    axes = [i for i, size in enumerate(shape) if size < g.shape[i]]
+    return g.sum(axes, keepdims=True)
 
 
 def find_bin(
