@@ -48,7 +48,7 @@ def rates():
     }
 
 
-def _least(function, *arrays, times=9):
+def _least(function, *arrays, times=29):
     """Return the least seconds of a call, after one that compiles."""
     took = []
     for _ in range(times):

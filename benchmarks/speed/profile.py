@@ -9,7 +9,6 @@ that one core takes alone, and starting them.
 
 import argparse
 import collections
-import json
 import os
 import re
 import statistics
@@ -40,12 +39,10 @@ def main(arguments):
     parser = argparse.ArgumentParser(prog="benchmarks speed profile", description=__doc__)
     parser.add_argument("--cells", type=int, default=3)
     options = parser.parse_args(arguments)
-    rate = json.loads(limits.LINES.read_text().splitlines()[-1])
     found = []
-    for (recipe, dim, work, library), line in cells.newest().items():
-        if library == "ours":
-            ratio = cells.seconds(line) / sum(limits.least(recipe, dim, work, rate))
-            found.append((ratio, recipe, dim, work))
+    for cell, line in limits.newest().items():
+        took, least = limits.achieved(line)
+        found.append((took / sum(least), *cell))
     out = [
         "Core-time by kind, in percent of the call's time on all cores (jax.profiler), of the",
         "cells that are farthest from what the machine allows.",

@@ -14,7 +14,7 @@ from jaxtyping import Array, ArrayLike, Float, Shaped
 
 from pushforward.core.border import context_in, rows_in, rows_out
 from pushforward.core.evidence import Evidence, require_likelihood
-from pushforward.core.programs import SCORING, jit
+from pushforward.core.programs import DRAWING, SCORING, jit
 from pushforward.core.types import Context, DLogp, Features, Key
 
 
@@ -116,6 +116,6 @@ def _log_prob_of_rows(density: Density, x: Array, context: Array | None) -> Arra
     return jnp.where(infinite.any(0) & ~jnp.isnan(logp), -jnp.inf, logp).reshape(batch)
 
 
-@partial(jit, how=partial(jax.jit, static_argnames="batch"), options=SCORING)
+@partial(jit, how=partial(jax.jit, static_argnames="batch"), options=DRAWING)
 def _sample_rows(density: Density, key: Array, context: Context, batch: tuple[int, ...]) -> Array:
     return rows_out(density._sample(key, math.prod(batch), context), batch)

@@ -17,7 +17,7 @@ from pushforward.core.keys import generator
 from pushforward.core.parameters import combine, partition
 from pushforward.fitting import checkpoint as store
 from pushforward.fitting.batch import Batch
-from pushforward.fitting.loop import State, evaluate_once, run_epochs, start
+from pushforward.fitting.loop import State, run_epochs, start
 from pushforward.fitting.objectives.likelihood import usual_objective
 from pushforward.fitting.outcome import Fit
 from pushforward.fitting.plan import make_plan
@@ -106,10 +106,7 @@ def fit(
     train, blocks = jax.tree.map(jnp.asarray, (train, blocks))
     params, rest = partition(model)
     state, history = start(params, run_key), _empty_history()
-    if blocks is not None:
-        first = np.asarray(evaluate_once(params, rest, blocks, objective, split_key))
-        first = np.where(np.isnan(first), np.inf, first).astype(first.dtype)
-        state = dataclasses.replace(state, best_loss=jnp.asarray(first))
+    state = dataclasses.replace(state, epoch=jnp.asarray(-1))
     mark = "" if checkpoint is None else store.fingerprint((train, blocks, state.key), params, plan)
     resumed = None if checkpoint is None else store.read(checkpoint, state, mark)
     if resumed is not None:
@@ -124,7 +121,7 @@ def fit(
     with EpochBar(plan.max_epochs, progress) as bar:
         try:
             while not stopped_by:
-                before = int(state.epoch)
+                before = max(0, int(state.epoch))
                 called = time.monotonic()
                 # Against the clock, two calls of one epoch: one compiles, one tells the pace.
                 until = horizon if max_time is None or calls > 1 else before + 1
@@ -162,7 +159,7 @@ def fit(
         else:
             checkpoint.unlink(missing_ok=True)
     finite = np.isfinite(state.best_loss) and np.isfinite(history["train"]).any()
-    if int(state.epoch) and not finite:
+    if int(state.epoch) > 0 and not finite:
         raise FitError(
             f"no finite loss in {int(state.epoch)} epochs ({int(state.skipped)} steps skipped)",
             "an objective that is finite on the training rows",

@@ -116,39 +116,41 @@ class MaskedAutoregressive(Transform):
         r"""Invert in one pass: at step j the units of degree j become known, then x_{j+1}.
 
         Hidden units are grouped by degree into equal blocks (padded with idle units), so that
-        every step does the same work on other slices and the pass is one scan.
+        every step does the same work on other slices and the pass is one scan. Features before
+        the least degree depend on nothing and need none.
         """
         absent = None
         if self.partial:
             absent, z = without_absent(z)
         act = activation_of(self.trunk.activation)
         first, weights = self.trunk.masked()
-        slots = [_block_slots(degrees, self.dim) for degrees in self.trunk.unit_degrees]
+        free = min(int(degrees[0]) for degrees in self.trunk.unit_degrees)
+        steps = self.dim - free
+        slots = [_block_slots(degrees - free, steps) for degrees in self.trunk.unit_degrees]
         blocks = [size for _, size in slots]
         shared = align(self.trunk.biases[0], z.ndim) + self.trunk.before_context(context, z.ndim)
-        shared = jnp.broadcast_to(shared, (shared.shape[0], *z.shape[1:]))
-        from_x = _spread(first, slots[0], self.dim)
-        before = _spread(shared, slots[0], self.dim)
+        from_x = _spread(first, slots[0], steps)
+        before = _spread(shared, slots[0], steps)
         between = [
-            _spread(_spread_columns(w, slots[i], self.dim), slots[i + 1], self.dim)
+            _spread(_spread_columns(w, slots[i], steps), slots[i + 1], steps)
             for i, w in enumerate(weights)
         ]
-        biases = [_spread(b, slots[i + 1], self.dim) for i, b in enumerate(self.trunk.biases[1:])]
+        biases = [_spread(b, slots[i + 1], steps) for i, b in enumerate(self.trunk.biases[1:])]
         mask = self.trunk.head_mask(self.dim)
         params, rest = partition(self.heads.template)
         leaves, structure = jax.tree.flatten(params)
         shapes = [leaf.shape[:-1] for leaf in leaves]
         ends = np.cumsum([math.prod(shape) for shape in shapes])
         # One product for all heads: a sample takes 0.85 of the time of one product for each.
-        units = self.dim * blocks[-1]
+        units = steps * blocks[-1]
         weights_of = [
-            _spread_columns(silenced(w, mask), slots[-1], self.dim) for w in self.heads.weights
+            _spread_columns(silenced(w, mask), slots[-1], steps) for w in self.heads.weights
         ]
-        heads = _by_feature([w.reshape(-1, self.dim, units) for w in weights_of])
-        theta = _by_feature([leaf.reshape(-1, self.dim) for leaf in leaves])
+        heads = _by_feature([w.reshape(-1, self.dim, units) for w in weights_of])[free:]
+        theta = _by_feature([leaf.reshape(-1, self.dim) for leaf in leaves])[free:]
 
         gates = [
-            _spread(gate.value, slots[i], self.dim) for i, gate in enumerate(self.trunk.gates or ())
+            _spread(gate.value, slots[i], steps) for i, gate in enumerate(self.trunk.gates or ())
         ]
 
         def gated(units, gate):  # noqa: ANN001, ANN202
@@ -174,12 +176,19 @@ class MaskedAutoregressive(Transform):
             ]
             x_j = combine(jax.tree.unflatten(structure, parts), rest).generate(z_j[None])
             x_j = x_j if absent_j is None else jnp.where(absent_j, 0.0, x_j)
-            return (_put(x, x_j, j), tuple(hidden), j + 1), None
+            return (_put(x, x_j, free + j), tuple(hidden), j + 1), None
 
-        empty = tuple(jnp.zeros((self.dim * size, *z.shape[1:]), z.dtype) for size in blocks)
-        start = (jnp.zeros_like(z), empty, 0)
+        own = jax.tree.unflatten(structure, [leaf[..., :free] for leaf in leaves])
+        x = combine(own, rest).generate(z[:free]) if free else z[:0]
+        later = z[free:]
+        if absent is not None:
+            x, absent = jnp.where(absent[:free], 0.0, x), absent[free:]
+        x = jnp.concatenate([x, jnp.zeros_like(later)])
+        empty = tuple(jnp.zeros((steps * size, *z.shape[1:]), z.dtype) for size in blocks)
         (x, _, _), _ = jax.lax.scan(
-            step, start, (from_x, before, between, biases, heads, theta, gates, z, absent)
+            step,
+            (x, empty, 0),
+            (from_x, before, between, biases, heads, theta, gates, later, absent),
         )
         return x if absent is None else with_absent(x, absent)
 
@@ -214,14 +223,22 @@ def _block_slots(degrees: np.ndarray, n_blocks: int) -> tuple[np.ndarray, int]:
 def _spread(rows: Array, slots: tuple[np.ndarray, int], n_blocks: int) -> Array:
     """Put rows into their block's slots, idle ones at zero: `(n_blocks, block, …)`."""
     place, block = slots
-    padded = jnp.zeros((n_blocks * block, *rows.shape[1:]), rows.dtype).at[place].set(rows)
+    source, used = _sources(place, n_blocks * block)
+    padded = rows[source] * align(jnp.asarray(used, rows.dtype), rows.ndim)
     return padded.reshape(n_blocks, block, *rows.shape[1:])
 
 
 def _spread_columns(matrix: Array, slots: tuple[np.ndarray, int], n_blocks: int) -> Array:
     place, block = slots
-    padded = jnp.zeros((*matrix.shape[:-1], n_blocks * block), matrix.dtype)
-    return padded.at[..., place].set(matrix)
+    source, used = _sources(place, n_blocks * block)
+    return matrix[..., source] * jnp.asarray(used, matrix.dtype)
+
+
+def _sources(place: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return which entry each slot holds, and whether it holds one."""
+    source, used = np.zeros(size, int), np.zeros(size, bool)
+    source[place], used[place] = np.arange(place.size), True
+    return source, used
 
 
 def _by_feature(parts: list[Array]) -> Array:
