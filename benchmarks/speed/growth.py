@@ -138,15 +138,19 @@ def draw():
     import matplotlib
 
     matplotlib.use("svg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     figure, panels = pyplot.subplots(
         len(RECIPES), len(AXES), figsize=(3 * len(AXES), 2.6 * len(RECIPES)), layout="constrained"
     )
     for (axis, recipe, work), (sizes, seconds, compiling) in curves().items():
         panel = panels[RECIPES.index(recipe), list(AXES).index(axis)]
-        (line,) = panel.loglog(sizes, 1e3 * seconds, "o-", ms=3, label=work)
-        panel.loglog(sizes, 1e3 * compiling, ":", color=line.get_color())
+        colour = f"C{list(WORKS).index(work)}"
+        panel.loglog(sizes, 1e3 * seconds, "o-", ms=3, color=colour, label=work)
+        panel.loglog(sizes, 1e3 * compiling, ":", color=colour)
+        ticks = sizes[:: (len(sizes) + 5) // 6]
+        panel.set_xticks(ticks, [f"{size:g}" for size in ticks])
+        panel.xaxis.set_minor_locator(ticker.NullLocator())
         panel.set_title(f"{recipe}: {axis}", fontsize=9)
         panel.tick_params(labelsize=7)
     for panel in panels[:, 0]:

@@ -117,7 +117,7 @@ def fit(
         everywhere = NamedSharding(mesh, PartitionSpec())
         state, rest, train, blocks = jax.device_put((state, rest, train, blocks), everywhere)
     horizon, saved, calls = plan.max_epochs, began, 0
-    stopped_by = "max_epochs" if state.epoch >= horizon else ""
+    stopped_by = "max_epochs" if max(0, int(state.epoch)) >= horizon else ""
     with EpochBar(plan.max_epochs, progress) as bar:
         try:
             while not stopped_by:

@@ -180,15 +180,15 @@ class MaskedAutoregressive(Transform):
 
         own = jax.tree.unflatten(structure, [leaf[..., :free] for leaf in leaves])
         x = combine(own, rest).generate(z[:free]) if free else z[:0]
-        later = z[free:]
+        later, later_absent = z[free:], None
         if absent is not None:
-            x, absent = jnp.where(absent[:free], 0.0, x), absent[free:]
+            x, later_absent = jnp.where(absent[:free], 0.0, x), absent[free:]
         x = jnp.concatenate([x, jnp.zeros_like(later)])
         empty = tuple(jnp.zeros((steps * size, *z.shape[1:]), z.dtype) for size in blocks)
         (x, _, _), _ = jax.lax.scan(
             step,
             (x, empty, 0),
-            (from_x, before, between, biases, heads, theta, gates, later, absent),
+            (from_x, before, between, biases, heads, theta, gates, later, later_absent),
         )
         return x if absent is None else with_absent(x, absent)
 
