@@ -17,12 +17,14 @@ from laws.anything import buffers
 from oracles.clusters import Clusters
 from oracles.planar import PLANAR
 from oracles.pushed import ONTO
+from pushforward.models.registry import options_of
 
 ROWS, FRESH = 4000, 2000
 GAIN = 0.1
 """Nats a row that learning must be worth at least."""
 
 RECIPES = [name for name in pf.models.names() if name != "discrete_flow"]
+GIVEN = [name for name in RECIPES if "context_dim" in options_of(name)]
 QUICK = ("gaussian",)
 
 
@@ -59,7 +61,7 @@ def test_two_moons(name, rng):
     learn_and_check(model, moons(rng, ROWS, onto), moons(rng, FRESH, onto), rng)
 
 
-@pytest.mark.parametrize("name", marked(n for n in RECIPES if n != "sphere_flow"))
+@pytest.mark.parametrize("name", marked(n for n in GIVEN if n != "sphere_flow"))
 def test_clusters_with_a_context(name, rng):
     model = pf.models.build(name, 6, key=jax.random.key(0), context_dim=2)
     onto, law = ONTO[model.support], Clusters(rng, 6, 2)
@@ -115,8 +117,9 @@ def learn(model, rows, fresh, gain):
     learned = pf.fit(model, rows.x, key=key, context=rows.context, max_epochs=20).model
     before, after = (jax.tree.leaves(pf.partition(m)[0]) for m in (model, learned))
     assert all((np.asarray(a) != np.asarray(b)).any() for a, b in zip(before, after, strict=True))
-    for a, b in zip(buffers(model), buffers(learned), strict=True):
-        np.testing.assert_array_equal(a, b)
+    if buffers(model):  # layers that are found, not learned, begin with none
+        for a, b in zip(buffers(model), buffers(learned), strict=True):
+            np.testing.assert_array_equal(a, b)
     first, last = (log_prob(m, fresh) for m in (model, learned))
     assert (last - first).mean() > gain, (first.mean(), last.mean())
     gap = fresh.log_p - last

@@ -15,6 +15,7 @@ from pushforward.core.bases import Density
 from pushforward.core.errors import DataError, OutputError, SchemaMismatchError
 from pushforward.core.programs import prepared
 from pushforward.densities import CategoricalAutoregressive, Mixed, Pushforward, StandardNormal
+from pushforward.fitting.knots import evaluate_knots, quantile_knots
 from pushforward.judge.candidates import TrainingRows
 from pushforward.tables import (
     Schema,
@@ -25,7 +26,7 @@ from pushforward.tables import (
     read_table,
     stream_table,
 )
-from pushforward.tables.columns import evaluate_knots, fit_columns, quantile_knots
+from pushforward.tables.columns import fit_columns
 from pushforward.transforms import Chain, ContextShift, MarginalSpline
 
 

@@ -8,9 +8,10 @@ import pytest
 from scipy import stats
 
 from pushforward.core.errors import DataError, OptionError, SchemaMismatchError
+from pushforward.fitting.knots import quantile_knots
 from pushforward.tables import Schema, from_frame, infer_schema, read_table, reading, stream_table
 from pushforward.tables.column import Column
-from pushforward.tables.columns import fit_columns, quantile_knots
+from pushforward.tables.columns import fit_columns
 from pushforward.transforms import MarginalSpline
 
 

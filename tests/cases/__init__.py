@@ -6,6 +6,7 @@ from cases import (
     composed,
     densities,
     folded,
+    gaussianization,
     image,
     matrix,
     models,
@@ -20,6 +21,7 @@ from cases.case import Case
 TRANSFORMS = {
     **basic.TRANSFORMS,
     **composed.TRANSFORMS,
+    **gaussianization.TRANSFORMS,
     **image.TRANSFORMS,
     **matrix.TRANSFORMS,
     **monotone.TRANSFORMS,
@@ -37,6 +39,7 @@ DENSITIES = {
     **spaces.DENSITIES,
 }
 MODELS = {
+    **gaussianization.MODELS,
     **image.MODELS,
     **models.MODELS,
     **monotone.MODELS,

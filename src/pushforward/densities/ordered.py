@@ -21,7 +21,8 @@ from pushforward.transforms.compose import Chain, Frozen, Invert, Scan
 from pushforward.transforms.concatenate import Concatenate
 from pushforward.transforms.coupling import Coupling
 from pushforward.transforms.linear import ContextShift, Triangular
-from pushforward.transforms.marginal import MarginalSpline, Warp
+from pushforward.transforms.marginal import MarginalSpline
+from pushforward.transforms.warp import Warp
 
 _TRIANGULAR = (MaskedAutoregressive, Coupling, ContextShift, Triangular, MarginalSpline, Warp)
 

@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pushforward.core.keys import generator
 from pushforward.core.parameters import combine, partition
 from pushforward.fitting import checkpoint as store
 from pushforward.fitting.batch import Batch
+from pushforward.fitting.gaussianizing import fit_gaussianization, is_open
 from pushforward.fitting.loop import State, run_epochs, start
 from pushforward.fitting.objectives.likelihood import usual_objective
 from pushforward.fitting.outcome import Fit
@@ -56,6 +58,11 @@ def fit(
     a step with a non-finite loss or gradient is skipped and the rate halved, and the model
     returned is never worse on the validation rows than the one given.
 
+    A `Gaussianization` (recipes rbig and sinf) has no gradient: its layers are found one after
+    the other, whatever else the model holds before them, until validation rows stop gaining;
+    where these were set aside here, as many layers are found anew from all rows. Its epochs are
+    layers; batch_size and learning_rate do not bear on it, and it writes no checkpoint.
+
     Parameters
     ----------
     model : any model that `objective` understands. It is not changed.
@@ -88,10 +95,44 @@ def fit(
     FitError : no epoch gave a finite loss.
     """
     began = time.monotonic()
-    objective = usual_objective(model) if objective is None else objective
     split_key, run_key = jax.random.split(key)
     rows = _rows(data, context, weights)
     train, held = _split(rows, validation, split_key)
+    if is_open(model):
+        if objective is not None or mesh is not None:
+            raise OptionError(
+                "an objective or a mesh for a Gaussianization", "neither: it has no gradient"
+            )
+        learn = partial(
+            fit,
+            data=train.x,
+            context=train.context,
+            weights=train.weights,
+            key=run_key,
+            validation=0.0 if held is None else (held.x, held.context, held.weights),
+            batch_size=batch_size,
+            max_epochs=max_epochs,
+            max_time=max_time,
+            patience=patience,
+            learning_rate=learning_rate,
+            progress=progress,
+            perturb=perturb,
+            checkpoint=checkpoint,
+        )
+        return fit_gaussianization(
+            model,
+            train,
+            held,
+            run_key,
+            learn=learn,
+            refit=isinstance(validation, float | int),
+            patience=patience,
+            max_layers=max_epochs,
+            max_time=max_time,
+            perturb=perturb,
+            progress=progress,
+        )
+    objective = usual_objective(model) if objective is None else objective
     shards = 1 if mesh is None else mesh.shape[mesh.axis_names[0]]
     plan = make_plan(
         train.x.shape[0],

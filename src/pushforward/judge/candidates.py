@@ -21,7 +21,7 @@ from pushforward.densities.standard import StandardNormal
 from pushforward.fitting.moments import gaussian_moments
 from pushforward.fitting.plan import make_plan
 from pushforward.fitting.regression import regression_slopes
-from pushforward.models.registry import build, options_of
+from pushforward.models.registry import build, options_of, recipe
 from pushforward.tables.schema import Schema
 from pushforward.transforms.autoregressive import MaskedAutoregressive
 from pushforward.transforms.compose import Chain, Frozen, Invert
@@ -84,6 +84,8 @@ def candidates(model: str, n: int, dim: int, context_dim: int = 0) -> tuple[Cand
         model, options = "nsf", {"coupling": dim >= _WIDE}
     if model in _WIDER:
         options = {"layers": 5, "hidden": (128, 128), **options}
+    if recipe(model).family == "gaussianization":
+        return (Candidate(model, (), dropout),)
     if context_dim:
         return (_conditional(model, options, n, dim),)
     if "linear" in options_of(model):
@@ -102,6 +104,11 @@ def _conditional(model: str, options: dict[str, Any], n: int, dim: int) -> Candi
         _CONDITIONAL_DROPOUT,
         members=_MEMBERS if n < _MEMBER_ROWS else 1,
     )
+
+
+def takes_absent(model: str) -> bool:
+    """Tell whether a model of a table bears values that are absent from some of its rows."""
+    return model in ("auto", "gaussian") or "partial" in options_of(model)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,9 +207,10 @@ def flow(
     values = None
     if columns is not None:
         given = {"context_dim": codes.n_flags + n_context}
-        if schema.is_partial and "partial" not in options_of(candidate.recipe):
+        if schema.is_partial and not takes_absent(candidate.recipe):
             raise OptionError(
-                f"model {candidate.recipe!r} for a table in which values can be absent",
+                f"model {candidate.recipe!r} for a table in which values can be absent (missing, "
+                "or repeated exactly in a column without a grid)",
                 "'auto', 'nsf', 'maf' or 'realnvp'",
             )
         given |= {"partial": True} if schema.is_partial else {}
@@ -218,7 +226,8 @@ def _values(
     more: dict[str, Any],
 ) -> Pushforward:
     """Return the flow of the rows' values."""
-    options = {**dict(candidate.options), **more}
+    moves = "context_dim" in options_of(candidate.recipe)
+    options = {**dict(candidate.options), **(more if moves else {})}
     core = build(candidate.recipe, rows.u.shape[1], key=key, **options)
     if (
         not isinstance(core, Pushforward)
@@ -241,7 +250,7 @@ def _values(
         core = _start_whitened(core, left, rows.weights, partial)
         return Pushforward(Chain([core.transform, *shift, columns]), core.density)
     whitening = Frozen(Invert(_whitening(left, rows.weights, partial)))
-    if not rows.context.shape[1]:
+    if not (rows.context.shape[1] and moves):
         return Pushforward(Chain([core.transform, whitening, *shift, columns]), core.density)
     n_context = options["context_dim"]
     moved = MaskedAutoregressive(

@@ -13,7 +13,7 @@ from pushforward.core.errors import OptionError
 from pushforward.core.parameters import count_parameters
 from pushforward.fitting.outcome import Fit
 from pushforward.judge.baselines import standard_error, weighted_mean
-from pushforward.judge.candidates import Candidate, candidates
+from pushforward.judge.candidates import Candidate, candidates, takes_absent
 from pushforward.judge.learning import (
     counted,
     fit_table_columns,
@@ -99,6 +99,8 @@ def fit_table(
         )
     if settings.split not in ("random", "ordered"):
         raise OptionError(f"split={settings.split!r}", "'random' or 'ordered'")
+    if not takes_absent(settings.model):
+        schema = schema.without_atoms()
     rows = rows[rows.weights > 0]
     task = Task(rows, schema, given, settings, measured)
     rng = np.random.default_rng(settings.seed)

@@ -3,6 +3,7 @@
 from pushforward.models.discrete import discrete_flow
 from pushforward.models.flows import iaf, maf, nsf, realnvp
 from pushforward.models.folded import abs_flow, rad
+from pushforward.models.gaussianization import rbig, sinf
 from pushforward.models.image import glow, realnvp_image
 from pushforward.models.linear import gaussian
 from pushforward.models.low_rank import planar, radial, sylvester
@@ -47,11 +48,13 @@ __all__ = [
     "planar",
     "rad",
     "radial",
+    "rbig",
     "realnvp",
     "realnvp_image",
     "recipe",
     "residual_flow",
     "simplex_nsf",
+    "sinf",
     "sospf",
     "sphere_flow",
     "sylvester",

@@ -12,6 +12,7 @@ from pushforward.core.evidence import Evidence
 from pushforward.models.discrete import discrete_flow
 from pushforward.models.flows import iaf, maf, nsf, realnvp
 from pushforward.models.folded import abs_flow, rad
+from pushforward.models.gaussianization import rbig, sinf
 from pushforward.models.image import glow, realnvp_image
 from pushforward.models.linear import gaussian
 from pushforward.models.low_rank import planar, radial, sylvester
@@ -70,12 +71,14 @@ _RECIPES = {
         Recipe("planar", planar, "planar", Evidence.EXACT, 2015, "rezende2015"),
         Recipe("rad", rad, "surjection", Evidence.EXACT, 2019, "dinh2019rad"),
         Recipe("radial", radial, "planar", Evidence.EXACT, 2015, "rezende2015"),
+        Recipe("rbig", rbig, "gaussianization", Evidence.EXACT, 2011, "laparra2011rbig"),
         Recipe("realnvp", realnvp, "coupling", Evidence.EXACT, 2017, "dinh2017realnvp"),
         Recipe("realnvp_image", realnvp_image, "coupling", Evidence.EXACT, 2017, "dinh2017realnvp"),
         Recipe(
             "residual_flow", residual_flow, "residual", Evidence.ESTIMATE, 2019, "chen2019residual"
         ),
         Recipe("simplex_nsf", simplex_nsf, "spaces", Evidence.EXACT, 2021, "papamakarios2021flows"),
+        Recipe("sinf", sinf, "gaussianization", Evidence.EXACT, 2021, "dai2021sinf"),
         Recipe("taf", taf, "spline", Evidence.EXACT, 2020, "jaini2020tails"),
         Recipe("sospf", sospf, "polynomial", Evidence.EXACT, 2019, "jaini2019sos"),
         Recipe("sphere_flow", sphere_flow, "sphere", Evidence.EXACT, 2020, "rezende2020tori"),
@@ -122,4 +125,8 @@ def build(name: str, dim: int, *, key: Array, context_dim: int = 0, **options: o
     for option in options:
         if option not in known:
             raise OptionError(f"option {option!r} of {name!r}", f"one of {', '.join(known)}")
-    return chosen(dim, key=key, context_dim=context_dim, **options)
+    if "context_dim" in known:
+        options["context_dim"] = context_dim
+    elif context_dim:
+        raise OptionError(f"context_dim={context_dim} of {name!r}", "0: it is given nothing")
+    return chosen(dim, key=key, **options)

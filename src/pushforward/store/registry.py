@@ -41,6 +41,10 @@ _MODULES = {
         "Sigmoid",
         "Sinh",
     ),
+    "transforms.gaussianization": (
+        "Gaussianization",
+        "GreedyPlan",
+    ),
     "transforms.image": (
         "ActNorm",
         "ImageCoupling",
@@ -54,16 +58,14 @@ _MODULES = {
         "Triangular",
     ),
     "transforms.lowrank": ("LowRank",),
-    "transforms.marginal": (
-        "MarginalSpline",
-        "Warp",
-    ),
+    "transforms.marginal": ("MarginalSpline",),
     "transforms.matrix": (
         "Matrix",
         "QR",
         "SVD",
     ),
     "transforms.orthogonal": (
+        "Basis",
         "Householder",
         "Orthogonal",
         "Rotation",
@@ -108,6 +110,8 @@ _MODULES = {
         "Sort",
     ),
     "transforms.template": ("Heads",),
+    "transforms.tails": ("Tails",),
+    "transforms.warp": ("Warp",),
     "densities.autoregressive": ("CategoricalAutoregressive",),
     "densities.discrete": (
         "DiscreteFlow",

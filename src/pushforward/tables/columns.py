@@ -1,19 +1,18 @@
 """Columns as exact transforms: what bends each column towards a standard normal, fitted once."""
 
 import dataclasses
-import math
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import ndtr, ndtri
 
 from pushforward.core.numerics import MIN_SCALE
+from pushforward.fitting.knots import Column, Knots, evaluate_knots, quantile_knots
 from pushforward.tables.schema import Schema
 from pushforward.transforms.absent import Present
 from pushforward.transforms.compose import Chain, Frozen
 from pushforward.transforms.elementwise import Affine
-from pushforward.transforms.marginal import MarginalSpline, Warp
-from pushforward.transforms.rational_quadratic import rise, slope
+from pushforward.transforms.marginal import MarginalSpline
+from pushforward.transforms.warp import Warp
 
 KNOTS = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 """Numbers of quantile knots that are tried, fewest first."""
@@ -21,15 +20,6 @@ KNOTS = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 _ROWS_PER_KNOT = 20
 _MIN_GAIN = 0.003
 """Held-out nats a row that a larger number of knots must bring: below it is noise of the split."""
-
-_MIN_GAP = 1e-4
-"""Least distance of two knots in sd of the warped column: ties must not make a cliff."""
-
-_SLOPES = (1e-2, 1e2)
-"""Range of a knot's slope: keeps the inverse good to float32's last four digits."""
-
-_TAIL_FACTOR = 5.0
-"""A tail's slope stays within this factor of the last bin's."""
 
 _MIN_SD = 2 * MIN_SCALE
 """Least sd that an `Affine` scales by; columns are of order one, and bounds not far off."""
@@ -42,9 +32,6 @@ _SCALES = (4.0, 2.0, 1.0)
 and a cell however wild has finite odds."""
 
 _MAX_ROWS = 100_000
-
-Column = Float[np.ndarray, " n"]
-Knots = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,60 +158,3 @@ def _choose_knots(v: Column, weights: Column) -> Knots | None:
         if score > best_score + _MIN_GAIN:
             best, best_score = count, score
     return None if best is None else quantile_knots(v, weights, best)
-
-
-def quantile_knots(v: Column, weights: Column, count: int) -> Knots | None:
-    """Return knots that send quantiles to the normal's: positions, images, slopes.
-
-    Inner knots stand at equal steps of probability, and at halving steps towards both ends until
-    about ten rows are left in a tail. A tail's slope sets its mean excess to the normal's.
-    None where too few distinct quantiles are left.
-    """
-    order = np.argsort(v)
-    v, share = v[order], np.cumsum(weights[order]) / weights.sum()
-    share = share - 0.5 * weights[order] / weights.sum()
-    probability = np.arange(1, count) / count
-    step, least = 1 / count, max(10 / len(v), 1e-4)
-    while step / 2 > least:
-        step /= 2
-        probability = np.concatenate([probability, [step, 1 - step]])
-    probability = np.sort(probability)
-    x = np.interp(probability, share, v)
-    kept = [0]
-    for i in range(1, len(x)):
-        if x[i] - x[kept[-1]] > _MIN_GAP:
-            kept.append(i)
-    if len(kept) < 3:
-        return None
-    x, z = x[kept], ndtri(probability[kept])
-    secants = np.diff(z) / np.diff(x)
-    slopes = np.empty(len(x))
-    slopes[1:-1] = np.sqrt(secants[1:] * secants[:-1])
-    sorted_weights, below, above = weights[order], v < x[0], v > x[-1]
-    slopes[0] = _tail_slope(x[0] - v[below], sorted_weights[below], -z[0], secants[0])
-    slopes[-1] = _tail_slope(v[above] - x[-1], sorted_weights[above], z[-1], secants[-1])
-    return x, z, np.clip(slopes, *_SLOPES)
-
-
-def evaluate_knots(
-    v: Column, x: np.ndarray, z: np.ndarray, slopes: np.ndarray
-) -> tuple[Column, Column]:
-    """Return the spline and the log of its slope on the host, in float64 (see MarginalSpline)."""
-    k = np.clip(np.searchsorted(x, v) - 1, 0, len(x) - 2)
-    width, height, d0, d1 = x[k + 1] - x[k], z[k + 1] - z[k], slopes[k], slopes[k + 1]
-    s = height / width
-    t = np.clip((v - x[k]) / width, 0, 1)
-    below, above = v < x[0], v > x[-1]
-    y = np.where(below, z[0] + d0 * (v - x[0]), z[k] + rise(t, height, s, d0, d1))
-    y = np.where(above, z[-1] + d1 * (v - x[-1]), y)
-    steepness = np.where(below, d0, np.where(above, d1, slope(t, s, d0, d1)))
-    return y, np.log(steepness)
-
-
-def _tail_slope(excess: np.ndarray, weights: np.ndarray, edge: float, secant: float) -> float:
-    """Return the slope that makes a tail's mean excess that of the normal beyond `edge`."""
-    mean = np.average(excess, weights=weights) if weights.any() else 0.0
-    if not mean > 0:
-        return secant
-    normal = np.exp(-edge * edge / 2) / (math.sqrt(2 * math.pi) * ndtr(-edge)) - edge
-    return float(np.clip(normal / mean, secant / _TAIL_FACTOR, secant * _TAIL_FACTOR))

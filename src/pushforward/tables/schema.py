@@ -72,6 +72,16 @@ class Schema:
         """Per valued column the place of its code, or −1 where it has none."""
         return tuple(self.coded.index(i) if i in self.coded else -1 for i in self.valued)
 
+    def without_atoms(self) -> "Schema":
+        """Return the schema in which repeated values on a column's grid are values like others."""
+
+        def level(column: Column) -> Column:
+            atoms = np.array(column.atoms)
+            recorded = column.resolution > 0 and on_grid(atoms, column.resolution).all()
+            return dataclasses.replace(column, atoms=()) if recorded else column
+
+        return dataclasses.replace(self, columns=tuple(map(level, self.columns)))
+
     @property
     def is_partial(self) -> bool:
         """Tell whether a row may lack values."""

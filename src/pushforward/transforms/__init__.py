@@ -12,14 +12,15 @@ from pushforward.transforms.cubic import CubicSpline
 from pushforward.transforms.custom import Bijection, Monotone
 from pushforward.transforms.dequantize import Dequantize, bits_per_dimension
 from pushforward.transforms.elementwise import Affine, BoundedAffine, Exp, Shift, Sigmoid, Sinh
+from pushforward.transforms.gaussianization import Gaussianization, GreedyPlan
 from pushforward.transforms.image import ActNorm, ImageCoupling, PerPixel, conv1x1, squeeze
 from pushforward.transforms.integral import UnconstrainedMonotonic
 from pushforward.transforms.leading import Leading, initialized, multiscale
 from pushforward.transforms.linear import LU, ContextShift, Triangular
 from pushforward.transforms.lowrank import LowRank
-from pushforward.transforms.marginal import MarginalSpline, Warp
+from pushforward.transforms.marginal import MarginalSpline
 from pushforward.transforms.matrix import QR, SVD, Matrix
-from pushforward.transforms.orthogonal import Householder, Orthogonal, Rotation
+from pushforward.transforms.orthogonal import Basis, Householder, Orthogonal, Rotation
 from pushforward.transforms.periodic import CircularSpline, IntervalSpline, wrap
 from pushforward.transforms.permute import Permute
 from pushforward.transforms.piecewise import LinearRationalSpline, LinearSpline
@@ -38,11 +39,14 @@ from pushforward.transforms.spaces import (
 )
 from pushforward.transforms.spline import RationalQuadraticSpline
 from pushforward.transforms.surjection import Augment, Max, RandomSigns, Slice, Sort
+from pushforward.transforms.tails import Tails
+from pushforward.transforms.warp import Warp
 
 __all__ = [
     "ActNorm",
     "Affine",
     "Augment",
+    "Basis",
     "Bernstein",
     "Bijection",
     "BlockAutoregressive",
@@ -59,6 +63,8 @@ __all__ = [
     "Dequantize",
     "Exp",
     "Frozen",
+    "Gaussianization",
+    "GreedyPlan",
     "Householder",
     "ImageCoupling",
     "IntervalSpline",
@@ -101,6 +107,7 @@ __all__ = [
     "StickBreaking",
     "SumOfSquares",
     "Sylvester",
+    "Tails",
     "Tanh",
     "Triangular",
     "UnconstrainedMonotonic",

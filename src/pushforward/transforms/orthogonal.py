@@ -5,6 +5,7 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from pushforward.core.bases import Transform
@@ -12,9 +13,13 @@ from pushforward.core.border import align
 from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence
 from pushforward.core.numerics import norm
+from pushforward.core.parameters import Buffer
 from pushforward.core.types import Context, DLogp, Features, Key
 
 METHODS = ("cayley", "exponential")
+
+_ORTHOGONAL = 1e-4
+"""How far a given basis may be from orthonormal: a float32 one is within it."""
 
 
 class Householder(Transform):
@@ -111,6 +116,42 @@ class Orthogonal(Transform):
         self, x: Features, context: Context = None, *, key: Key = None
     ) -> tuple[Features, DLogp]:
         return jnp.tensordot(self.matrix().T, x, 1), jnp.zeros(x.shape[1:], x.dtype)
+
+
+class Basis(Transform):
+    r"""See data in another orthonormal basis: x = Qᵀ z, z = Q x, dlogp = 0; Q is fixed.
+
+    Parameters
+    ----------
+    directions : Q, whose rows are the basis.
+
+    Cost O(dim²) an event. Source golub2013matrix
+    """
+
+    directions: Buffer
+    context_dim: ClassVar[int] = 0
+    evidence: ClassVar[Evidence] = Evidence.EXACT
+    support: ClassVar[str] = "real"
+
+    def __init__(self, directions: object):
+        q = np.asarray(directions, float)
+        if q.ndim != 2 or not np.allclose(q @ q.T, np.eye(len(q)), rtol=0, atol=_ORTHOGONAL):
+            raise OptionError(f"directions of shape {q.shape}", "an orthogonal matrix, rows first")
+        self.directions = Buffer(jnp.asarray(q, jnp.result_type(float)))
+
+    @property
+    def dim(self) -> int:
+        return self.directions.value.shape[0]
+
+    def forward(
+        self, z: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        return jnp.tensordot(self.directions.value.T, z, 1), jnp.zeros(z.shape[1:], z.dtype)
+
+    def inverse(
+        self, x: Features, context: Context = None, *, key: Key = None
+    ) -> tuple[Features, DLogp]:
+        return jnp.tensordot(self.directions.value, x, 1), jnp.zeros(x.shape[1:], x.dtype)
 
 
 class Rotation(Transform):

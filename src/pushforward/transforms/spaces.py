@@ -14,7 +14,7 @@ from pushforward.core.border import align
 from pushforward.core.errors import OptionError, ShapeError
 from pushforward.core.evidence import Evidence
 from pushforward.core.types import Context, DLogp, Features, Key
-from pushforward.transforms.marginal import Warp
+from pushforward.transforms.warp import Warp
 
 ON_SPHERE = 1e-3
 """How far from one a vector's length may be: what float32 coordinates with three digits leave."""

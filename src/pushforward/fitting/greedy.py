@@ -1,0 +1,177 @@
+"""Learning without a gradient: layer after layer, each from the rows as the last one left them."""
+
+import abc
+import dataclasses
+import time
+
+import numpy as np
+from jaxtyping import Float
+
+from pushforward.core.errors import DataError
+from pushforward.fitting.directions import cosines, haar, independent, principal, sliced
+from pushforward.fitting.grid import Grid
+from pushforward.fitting.layers import HostLayer
+from pushforward.fitting.marginals import TAIL_ROWS, Counted, fit_marginals, tail_shapes
+from pushforward.fitting.progress import EpochBar
+from pushforward.transforms.gaussianization import GreedyPlan
+
+PATIENCE = 30
+"""Layers without a better validation that end a fit, if not said otherwise."""
+
+_WIDE_TAIL, _TAIL_SHARE = 100, 0.05
+"""Rows that a tail of a shape of its own is told from, and the share of all that they may be."""
+
+_ALL_DIRECTIONS, _FEW_DIRECTIONS, _ROWS_A_COLUMN = 8, 8, 20
+"""Sliced layers of up to so many columns, or with few rows a column, change every direction."""
+
+
+class Rows(abc.ABC):
+    """What the search asks of rows, wherever they are kept. Rows are features first, (dim, n).
+
+    `dim` is their size, `effective` the number of training rows, (Σw)²/Σw² of weighted ones.
+    """
+
+    dim: int
+    effective: float
+
+    @abc.abstractmethod
+    def some(self) -> Float[np.ndarray, "dim m"]:
+        """Return training rows as they are now: all, or a fixed choice of many."""
+
+    @abc.abstractmethod
+    def moments(self) -> tuple[Float[np.ndarray, " dim"], Float[np.ndarray, "dim dim"]]:
+        """Return mean and covariance of the training rows as they are now."""
+
+    @abc.abstractmethod
+    def count(
+        self, basis: np.ndarray, loc: np.ndarray, scale: np.ndarray, grids: tuple[Grid, ...]
+    ) -> list[Counted]:
+        """Return counts of (q_jᵀ x − loc_j)/scale_j of the training rows."""
+
+    @abc.abstractmethod
+    def move(self, layer: HostLayer) -> None:
+        """Pass all rows through a layer."""
+
+    @abc.abstractmethod
+    def score(self) -> tuple[float, float]:
+        """Return mean log-likelihoods of training and validation rows (NaN without any)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """Hold layers and how the search went.
+
+    Parameters
+    ----------
+    layers : up to the best, the one that data meet first given first.
+    tried : how many were tried until the best; some change nothing and are not kept.
+    history : lists per layer tried: epoch, train, validation (loss, nats), skipped (directions
+        that were left as they were).
+    stopped_by : "max_layers", "patience" or "max_time".
+    """
+
+    layers: list[HostLayer]
+    tried: int
+    history: dict[str, list]
+    stopped_by: str
+
+
+def find_layers(
+    rows: Rows,
+    plan: GreedyPlan,
+    rng: np.random.Generator,
+    *,
+    patience: int = PATIENCE,
+    max_time: float | None = None,
+    progress: bool = False,
+) -> Found:
+    """Find layers one after the other, until validation rows stop gaining by them.
+
+    Raises
+    ------
+    DataError : a column has one value only.
+    """
+    began, layers, kept, stopped_by = time.monotonic(), [], 0, "max_layers"
+    history: dict[str, list] = {"epoch": [], "train": [], "validation": [], "skipped": []}
+    best, best_try = np.inf, 0
+    with EpochBar(plan.layers, progress) as bar:
+        for number in range(plan.layers):
+            layer, moved = _layer(rows, plan, number, rng)
+            if moved or number < 2:
+                rows.move(layer)
+                layers.append(layer)
+            train, held = (-nats for nats in rows.score())
+            history["epoch"].append(number + 1)
+            history["train"].append(train)
+            history["skipped"].append(rows.dim - moved)
+            if not np.isnan(held):
+                history["validation"].append(held)
+            judged = train if np.isnan(held) else held
+            if judged < best:
+                best, best_try, kept = judged, number + 1, len(layers)
+            bar.update(number + 1, train, held)
+            if number + 1 - best_try >= patience:
+                stopped_by = "patience"
+                break
+            if max_time is not None and time.monotonic() - began > max_time:
+                stopped_by = "max_time"
+                break
+    return Found(layers[:kept], best_try, history, stopped_by)
+
+
+def _layer(
+    rows: Rows, plan: GreedyPlan, number: int, rng: np.random.Generator
+) -> tuple[HostLayer, int]:
+    """Return the next layer, and how many directions it bends."""
+    dim, unit = rows.dim, np.eye(rows.dim)
+    basis, loc, scale, free = unit, np.zeros(dim), np.ones(dim), dim
+    if number == 0:
+        loc, scale = _middle(rows.some())
+    elif number == 1 or plan.rotation == "pca":
+        mean, covariance = rows.moments()
+        basis, variances = principal(covariance)
+        loc, scale = basis @ mean, np.sqrt(np.maximum(variances, 1e-12))
+    elif plan.rotation == "sliced":
+        free = min(dim, plan.directions or _usual_directions(dim, rows.effective))
+        basis = sliced(rows.some(), free, rng)
+    elif plan.rotation == "ica":
+        basis = independent(rows.some(), rng)
+    elif plan.rotation == "dct" and number % 2 == 0:
+        basis = cosines(plan.shape)  # type: ignore[arg-type]
+    else:
+        basis = haar(dim, rng)
+    grids = (Grid(), Grid(warped=True)) if number == 0 else (Grid(),)
+    counted = rows.count(basis[:free], loc[:free], scale[:free], grids)
+    shaped = number == 0 and plan.tails != "gaussian"
+    wide = int(min(_WIDE_TAIL, max(TAIL_ROWS, _TAIL_SHARE * rows.effective)))
+    knots = fit_marginals(
+        counted,
+        rows.effective,
+        method=plan.marginal,
+        damping=plan.damping if number > 1 else 0.0,
+        settled=number > 1,
+        tail_rows=wide if shaped else TAIL_ROWS,
+    )
+    moved = sum(len(x) > 2 for x, _, _ in knots)
+    tails = None
+    if shaped:
+        knots, tails = tail_shapes(counted[-1], knots, plan.tails)
+    ends = np.array([-1.0, 1.0])
+    knots = [(x * s + m, z, d / s) for (x, z, d), m, s in zip(knots, loc, scale, strict=False)]
+    knots += [(ends, ends, np.ones(2))] * (dim - free)
+    return HostLayer(basis, knots, tails), moved
+
+
+def _middle(rows: Float[np.ndarray, "dim n"]) -> tuple[np.ndarray, np.ndarray]:
+    """Return each column's median and the sd that its quartiles would have if it were normal."""
+    low, middle, high = np.quantile(rows, [0.25, 0.5, 0.75], axis=1)
+    sd = rows.std(1)
+    for j in np.flatnonzero(~(sd > 0)):
+        raise DataError(f"column {j} with the single value {middle[j]}", "columns that vary")
+    spread = (high - low) / 1.349
+    return middle, np.where(spread > 1e-3 * sd, spread, sd)
+
+
+def _usual_directions(dim: int, rows: float) -> int:
+    all_of_them = dim <= _ALL_DIRECTIONS or rows / dim < _ROWS_A_COLUMN
+    return dim if all_of_them else _FEW_DIRECTIONS

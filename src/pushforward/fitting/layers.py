@@ -1,0 +1,80 @@
+"""A greedy layer on the host, in float64: a basis, and one spline per direction."""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import ndtri_exp
+from scipy.stats import norm
+
+from pushforward.fitting.knots import Knots, evaluate_knots
+from pushforward.transforms.compose import Chain, Scan
+from pushforward.transforms.gaussianization import Gaussianization, GreedyPlan
+from pushforward.transforms.marginal import MarginalSpline
+from pushforward.transforms.orthogonal import Basis
+from pushforward.transforms.tails import Tails
+
+
+@dataclasses.dataclass(frozen=True)
+class HostLayer:
+    """Hold a layer: z_j = spline_j(q_jᵀ x), and the tails of that if they have any shape.
+
+    Parameters
+    ----------
+    basis : q_j in its rows.
+    knots : per direction positions, images and slopes, data → latent.
+    tails : shapes ξ per direction and side, or none.
+    """
+
+    basis: Float[np.ndarray, "dim dim"]
+    knots: list[Knots]
+    tails: Float[np.ndarray, "dim 2"] | None = None
+
+    def move(
+        self, x: Float[np.ndarray, "dim n"]
+    ) -> tuple[Float[np.ndarray, "dim n"], Float[np.ndarray, " n"]]:
+        """Return z and the log of the change of volume of each row."""
+        z, total = self.basis @ x, np.zeros(x.shape[1])
+        for j, knots in enumerate(self.knots):
+            z[j], log_slope = evaluate_knots(z[j], *knots)
+            total += log_slope
+            if self.tails is not None:
+                z[j], log_slope = _tailed(z[j], (knots[1][0], knots[1][-1]), self.tails[j])
+                total += log_slope
+        return z, total
+
+    def _tails(self) -> Tails:
+        return Tails([(z[0], z[-1]) for _, z, _ in self.knots], self.tails)
+
+    def _transform(self, size: int) -> Chain:
+        return Chain([MarginalSpline(self.knots, size), Basis(self.basis)])
+
+
+def gaussianization(dim: int, plan: GreedyPlan, layers: list[HostLayer]) -> Gaussianization:
+    """Return the transform of layers, the one that data meet first given first."""
+    size = max((len(x) for layer in layers for x, _, _ in layer.knots), default=2)
+    parts = [layer._transform(size) for layer in layers]
+    if not parts:
+        return Gaussianization(dim, plan, None)
+    if layers[0].tails is None:
+        return Gaussianization(dim, plan, Scan(parts[::-1]))
+    first = Chain([layers[0]._tails(), parts[0]])
+    return Gaussianization(dim, plan, Chain([Scan(parts[:0:-1]), first] if parts[1:] else [first]))
+
+
+def _tailed(
+    x: Float[np.ndarray, " n"], thresholds: tuple[float, float], shapes: Float[np.ndarray, " 2"]
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """Return normal scores of a column with such tails, and log dz/dx (see `Tails`)."""
+    z, log_slope = x.copy(), np.zeros_like(x)
+    for side, edge, shape in zip((-1.0, 1.0), np.abs(thresholds), shapes, strict=True):
+        beyond = side * x > edge
+        log_hazard = norm.logpdf(edge) - norm.logsf(edge)
+        t = np.exp(log_hazard) * (side * x[beyond] - edge)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            grown = np.where(1 + shape * t > 0, np.log1p(shape * t), np.nan)
+            far = -ndtri_exp(norm.logsf(edge) - (grown / shape if shape else t))
+        inside = norm.logsf(far) - norm.logpdf(far) + log_hazard - grown
+        z[beyond] = side * np.where(np.isnan(far), edge, far)
+        log_slope[beyond] = np.where(np.isnan(inside), -np.inf, inside)
+    return z, log_slope
