@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from scipy.special import ndtri_exp
+from scipy.special import ndtr, ndtri_exp
 
 import pushforward as pf
 from pushforward.core.errors import DataError, OptionError
@@ -16,7 +16,8 @@ from pushforward.core.numerics import log_ndtr_inverse, normal_hazard
 from pushforward.fitting.greedy import find_layers
 from pushforward.fitting.grid import Grid, smoothed
 from pushforward.fitting.knots import evaluate_knots
-from pushforward.fitting.layers import HostLayer, gaussianization
+from pushforward.fitting.layers import HostLayer, HostLengths, gaussianization
+from pushforward.fitting.lengths import normal_lengths, radial_knots
 from pushforward.fitting.marginals import Counted, fit_marginals, tail_shapes
 from pushforward.fitting.memory import RowsInMemory
 from pushforward.transforms import Gaussianization, GreedyPlan
@@ -24,12 +25,12 @@ from pushforward.transforms.gaussianization import MARGINALS
 
 LAWS = {
     "normal": (stats.norm(), 0.01),
-    "uniform": (stats.uniform(-1.7, 3.4), 0.06),
-    "student": (stats.t(4), 0.05),
-    "exponential": (stats.expon(-1), 0.08),
-    "laplace": (stats.laplace(), 0.03),
+    "uniform": (stats.uniform(-1.7, 3.4), 0.02),
+    "student": (stats.t(4), 0.03),
+    "exponential": (stats.expon(-1), 0.02),
+    "laplace": (stats.laplace(), 0.02),
 }
-"""Laws of a column, and nats a row that the kernel's map of 4,000 rows may cost on fresh ones."""
+"""Laws of a column, and nats a row that the map of 4,000 rows may cost on fresh ones."""
 
 
 def two_dimensional(name, rng, n):
@@ -49,7 +50,7 @@ def two_dimensional(name, rng, n):
 PLANE = ("gaussian", "square", "student", "ring")
 
 
-def knots_of(values, method="kernel", **options):
+def knots_of(values, method="adaptive", **options):
     grids = (Grid(), Grid(warped=True))
     counted = [Counted(grid, grid.count(values[None])) for grid in grids]
     return fit_marginals(counted, float(len(values)), method=method, **options)[0]
@@ -209,6 +210,39 @@ def test_held_out_density(name, recipe, rng):
     assert np.isfinite(drawn).all()
 
 
+def test_lengths_become_normal(rng):
+    """One step for a spherical law in any dimension, and none for a normal one."""
+    x = rng.standard_normal((5, 20_000))
+    heavy = x / np.sqrt(rng.chisquare(3, 20_000) / 3)
+    np.testing.assert_allclose(
+        ndtr(normal_lengths(x))[0], stats.chi(5).cdf(np.linalg.norm(x, axis=0)), atol=1e-12
+    )
+    counted = [Counted(Grid(), Grid().count(normal_lengths(rows))) for rows in (x, heavy)]
+    same = radial_knots(counted[0], 2e4, 5, "adaptive")
+    if same is not None:  # by chance
+        z, change = HostLengths(same).move(x)
+        assert (
+            abs((change + stats.norm.logpdf(z).sum(0) - stats.norm.logpdf(x).sum(0)).mean()) < 2e-3
+        )
+    knots = radial_knots(counted[1], 2e4, 5, "adaptive")
+    z, change = HostLengths(knots).move(heavy)
+    assert stats.kstest(np.linalg.norm(z, axis=0), stats.chi(5).cdf).statistic < 0.03
+    found = change + stats.norm.logpdf(z).sum(0)
+    truth = stats.multivariate_t(np.zeros(5), np.eye(5), 3).logpdf(heavy.T)
+    assert abs((truth - found).mean()) < 0.02
+
+
+def test_heavy_tails_shared_by_ten_columns(rng):
+    """What rotations alone miss by 0.33 nats, and without any of this by 0.5."""
+    law = stats.multivariate_t(np.zeros(10), np.eye(10), 3)
+    train, fresh = (law.rvs(10_000, random_state=rng) for _ in range(2))
+    model = pf.models.build("rbig", 10, key=jax.random.key(0))
+    fitted = pf.fit(model, train, key=jax.random.key(1)).model
+    truth = law.logpdf(fresh)
+    gap = truth - np.asarray(fitted.log_prob(fresh), float)
+    assert -3 * gap.std() / 100 < gap.mean() < 0.25
+
+
 def test_rows_far_away_stay_in_sight(rng):
     """A hundred layers do not multiply a far row out of sight."""
     rows = rng.standard_t(3, (3000, 4))
@@ -343,7 +377,7 @@ def test_tail_shapes(rng):
     counted = Counted(Grid(warped=True), Grid(warped=True).count(values[None]))
     knots = fit_marginals([counted], 1e5, tail_rows=2000)
     _, shapes = tail_shapes(counted, knots, "pareto")
-    np.testing.assert_allclose(shapes, 1 / 3, atol=0.12)  # three of an estimate's own errors
+    np.testing.assert_allclose(shapes, 1 / 3, atol=0.16)  # three errors, and the threshold's bias
     model = pf.models.build("rbig", 1, key=jax.random.key(0), tails="clip", layers=1)
     rows = rng.uniform(0, 1, (5000, 1))
     fitted = pf.fit(model, rows, key=jax.random.key(1)).model

@@ -174,8 +174,8 @@ def test_law(law, case, rng):
 def test_number_of_pairs():
     pairs = list(_pairs())
     default = [pair.id for pair in pairs if not any(m.name == "slow" for m in pair.marks)]
-    assert len(CASES) == 208
-    assert len(pairs) == 5326
-    assert len(default) == 183
+    assert len(CASES) == 209
+    assert len(pairs) == 5350
+    assert len(default) == 184
     assert [name.split("-")[1] for name in default] == DEFAULT
     assert {name.split("-")[0] for name in default} == {law.name for law in GRID}

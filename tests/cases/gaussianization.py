@@ -9,7 +9,7 @@ from pushforward.densities import Pushforward, StandardNormal
 from pushforward.fitting.greedy import find_layers
 from pushforward.fitting.layers import gaussianization
 from pushforward.fitting.memory import RowsInMemory
-from pushforward.transforms import Basis, Gaussianization, GreedyPlan, Tails
+from pushforward.transforms import Basis, Gaussianization, GreedyPlan, RadialSpline, Tails
 
 
 def found(plan, dim=2):
@@ -39,6 +39,13 @@ TRANSFORMS = {
         sparsity=own(2),
         trains=False,
     ),
+    "radial_spline": Case(
+        lambda key: RadialSpline(
+            3, (np.array([-1.0, 0.0, 1.0]), np.array([-0.5, 0.0, 0.7]), np.array([1.0, 0.5, 1.5]))
+        ),
+        3,
+        trains=False,
+    ),
     "gaussianization": Case(found(GreedyPlan(layers=4)), 2, trains=False),
     "gaussianization_pareto": Case(found(GreedyPlan(4, "pca", tails="pareto"), 3), 3, trains=False),
     "gaussianization_open": Case(lambda key: Gaussianization(2), 2, sparsity=own(2), trains=False),
@@ -49,7 +56,9 @@ MODELS = {
         lambda key: Pushforward(found(GreedyPlan(3))(key), StandardNormal(2)), 2, trains=False
     ),
     "sinf": Case(
-        lambda key: Pushforward(found(GreedyPlan(3, "sliced", 1), 3)(key), StandardNormal(3)),
+        lambda key: Pushforward(
+            found(GreedyPlan(3, "sliced", directions=1), 3)(key), StandardNormal(3)
+        ),
         3,
         trains=False,
     ),

@@ -14,6 +14,7 @@ from pushforward.transforms import (
     Chain,
     CircularSpline,
     CubicSpline,
+    Gaussianization,
     IntervalSpline,
     LinearRationalSpline,
     LinearSpline,
@@ -92,6 +93,8 @@ def layers(transform):
     """Return the layers that a transform is composed of, latent to data."""
     if isinstance(transform, Scan):
         return layers(transform.unstack())
+    if isinstance(transform, Gaussianization) and transform.layers is not None:
+        return layers(transform.layers)
     if isinstance(transform, Chain):
         return [layer for part in transform.parts for layer in layers(part)]
     return [transform]

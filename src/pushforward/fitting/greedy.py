@@ -10,7 +10,8 @@ from jaxtyping import Float
 from pushforward.core.errors import DataError
 from pushforward.fitting.directions import cosines, haar, independent, principal, sliced
 from pushforward.fitting.grid import Grid
-from pushforward.fitting.layers import HostLayer
+from pushforward.fitting.layers import UNIT_KNOTS, HostLayer, HostLengths
+from pushforward.fitting.lengths import radial_knots
 from pushforward.fitting.marginals import TAIL_ROWS, Counted, fit_marginals, tail_shapes
 from pushforward.fitting.progress import EpochBar
 from pushforward.transforms.gaussianization import GreedyPlan
@@ -49,8 +50,12 @@ class Rows(abc.ABC):
         """Return counts of (q_jᵀ x − loc_j)/scale_j of the training rows."""
 
     @abc.abstractmethod
-    def move(self, layer: HostLayer) -> None:
-        """Pass all rows through a layer."""
+    def count_lengths(self) -> Counted:
+        """Return counts of the training rows' lengths as normal scores (`normal_lengths`)."""
+
+    @abc.abstractmethod
+    def move(self, step: HostLayer | HostLengths) -> None:
+        """Pass all rows through a layer, or a map of lengths."""
 
     @abc.abstractmethod
     def score(self) -> tuple[float, float]:
@@ -67,7 +72,7 @@ class Found:
     tried : how many were tried until the best; some change nothing and are not kept.
     history : lists per layer tried: epoch, train, validation (loss, nats), skipped (directions
         that were left as they were).
-    stopped_by : "max_layers", "patience" or "max_time".
+    stopped_by : "max_epochs", "patience" or "max_time".
     """
 
     layers: list[HostLayer]
@@ -91,15 +96,20 @@ def find_layers(
     ------
     DataError : a column has one value only.
     """
-    began, layers, kept, stopped_by = time.monotonic(), [], 0, "max_layers"
+    began, layers, count, stopped_by = time.monotonic(), [], 0, "max_epochs"
     history: dict[str, list] = {"epoch": [], "train": [], "validation": [], "skipped": []}
-    best, best_try = np.inf, 0
+    best, best_try, frame = np.inf, 0, np.eye(rows.dim)
     with EpochBar(plan.layers, progress) as bar:
         for number in range(plan.layers):
-            layer, moved = _layer(rows, plan, number, rng)
+            lengths = _lengths(rows, plan, number)
+            own = frame.T if lengths is not None else None
+            layer, moved = _layer(rows, plan, number, own, rng)
             if moved or number < 2:
                 rows.move(layer)
-                layers.append(layer)
+                frame = layer.basis @ frame
+            if lengths is not None or moved or number < 2:
+                kept = layer if moved or number < 2 else _standing(rows.dim)
+                layers.append(dataclasses.replace(kept, lengths=lengths))
             train, held = (-nats for nats in rows.score())
             history["epoch"].append(number + 1)
             history["train"].append(train)
@@ -108,7 +118,7 @@ def find_layers(
                 history["validation"].append(held)
             judged = train if np.isnan(held) else held
             if judged < best:
-                best, best_try, kept = judged, number + 1, len(layers)
+                best, best_try, count = judged, number + 1, len(layers)
             bar.update(number + 1, train, held)
             if number + 1 - best_try >= patience:
                 stopped_by = "patience"
@@ -116,27 +126,48 @@ def find_layers(
             if max_time is not None and time.monotonic() - began > max_time:
                 stopped_by = "max_time"
                 break
-    return Found(layers[:kept], best_try, history, stopped_by)
+    return Found(layers[:count], best_try, history, stopped_by)
+
+
+def _lengths(rows: Rows, plan: GreedyPlan, number: int) -> HostLengths | None:
+    """Return what makes lengths normal, and stretch the rows by it; none where nothing would."""
+    if not plan.radial or number < 2 or rows.dim == 1:
+        return None
+    knots = radial_knots(rows.count_lengths(), rows.effective, rows.dim, plan.marginal)
+    if knots is None:
+        return None
+    rows.move(HostLengths(knots))
+    return HostLengths(knots)
+
+
+def _standing(dim: int) -> HostLayer:
+    return HostLayer(np.eye(dim), [UNIT_KNOTS] * dim)
 
 
 def _layer(
-    rows: Rows, plan: GreedyPlan, number: int, rng: np.random.Generator
+    rows: Rows,
+    plan: GreedyPlan,
+    number: int,
+    own: np.ndarray | None,
+    rng: np.random.Generator,
 ) -> tuple[HostLayer, int]:
-    """Return the next layer, and how many directions it bends."""
+    """Return the next layer, and how many directions it bends; `own` are those to take, if any."""
     dim, unit = rows.dim, np.eye(rows.dim)
     basis, loc, scale, free = unit, np.zeros(dim), np.ones(dim), dim
     if number == 0:
         loc, scale = _middle(rows.some())
-    elif number == 1 or plan.rotation == "pca":
+    elif number == 1 or (plan.rotation == "pca" and own is None):
         mean, covariance = rows.moments()
         basis, variances = principal(covariance)
         loc, scale = basis @ mean, np.sqrt(np.maximum(variances, 1e-12))
+    elif own is not None:
+        basis = own
     elif plan.rotation == "sliced":
         free = min(dim, plan.directions or _usual_directions(dim, rows.effective))
         basis = sliced(rows.some(), free, rng)
     elif plan.rotation == "ica":
         basis = independent(rows.some(), rng)
-    elif plan.rotation == "dct" and number % 2 == 0:
+    elif plan.rotation == "dct" and number % 2:
         basis = cosines(plan.shape)  # type: ignore[arg-type]
     else:
         basis = haar(dim, rng)
@@ -156,9 +187,9 @@ def _layer(
     tails = None
     if shaped:
         knots, tails = tail_shapes(counted[-1], knots, plan.tails)
-    ends = np.array([-1.0, 1.0])
     knots = [(x * s + m, z, d / s) for (x, z, d), m, s in zip(knots, loc, scale, strict=False)]
-    knots += [(ends, ends, np.ones(2))] * (dim - free)
+    knots = [each if number < 2 or len(each[0]) > 2 else UNIT_KNOTS for each in knots]
+    knots += [UNIT_KNOTS] * (dim - free)
     return HostLayer(basis, knots, tails), moved
 
 

@@ -12,30 +12,41 @@ from pushforward.transforms.compose import Chain, Scan
 from pushforward.transforms.gaussianization import Gaussianization, GreedyPlan
 from pushforward.transforms.marginal import MarginalSpline
 from pushforward.transforms.orthogonal import Basis
+from pushforward.transforms.shells import RadialSpline
 from pushforward.transforms.tails import Tails
+
+UNIT_KNOTS: Knots = (np.array([-1.0, 1.0]), np.array([-1.0, 1.0]), np.ones(2))
+"""The identity, by which a direction is left as it is."""
 
 
 @dataclasses.dataclass(frozen=True)
 class HostLayer:
-    """Hold a layer: z_j = spline_j(q_jᵀ x), and the tails of that if they have any shape.
+    """Hold a layer: lengths first, then z_j = spline_j(q_jᵀ x), then tails of some shape.
 
     Parameters
     ----------
     basis : q_j in its rows.
     knots : per direction positions, images and slopes, data → latent.
     tails : shapes ξ per direction and side, or none.
+    lengths : what stretches rows before, or none.
     """
 
     basis: Float[np.ndarray, "dim dim"]
     knots: list[Knots]
     tails: Float[np.ndarray, "dim 2"] | None = None
+    lengths: "HostLengths | None" = None
 
     def move(
         self, x: Float[np.ndarray, "dim n"]
     ) -> tuple[Float[np.ndarray, "dim n"], Float[np.ndarray, " n"]]:
         """Return z and the log of the change of volume of each row."""
-        z, total = self.basis @ x, np.zeros(x.shape[1])
+        total = np.zeros(x.shape[1])
+        if self.lengths is not None:
+            x, total = self.lengths.move(x)
+        z = self.basis @ x
         for j, knots in enumerate(self.knots):
+            if knots is UNIT_KNOTS:
+                continue
             z[j], log_slope = evaluate_knots(z[j], *knots)
             total += log_slope
             if self.tails is not None:
@@ -46,14 +57,36 @@ class HostLayer:
     def _tails(self) -> Tails:
         return Tails([(z[0], z[-1]) for _, z, _ in self.knots], self.tails)
 
-    def _transform(self, size: int) -> Chain:
-        return Chain([MarginalSpline(self.knots, size), Basis(self.basis)])
+    def _transform(self, size: int, room: int) -> Chain:
+        parts = [MarginalSpline(self.knots, size), Basis(self.basis)]
+        if room:
+            lengths = UNIT_KNOTS if self.lengths is None else self.lengths.knots
+            parts.append(RadialSpline(len(self.basis), lengths, room))
+        return Chain(parts)
+
+
+@dataclasses.dataclass(frozen=True)
+class HostLengths:
+    """Hold a map of lengths: knots of log|x| → log|z| (see `RadialSpline`)."""
+
+    knots: Knots
+
+    def move(
+        self, x: Float[np.ndarray, "dim n"]
+    ) -> tuple[Float[np.ndarray, "dim n"], Float[np.ndarray, " n"]]:
+        """Return z and the log of the change of volume of each row."""
+        outer = np.log(np.maximum(np.sqrt((x * x).sum(0)), np.finfo(float).tiny))
+        inner, log_slope = evaluate_knots(outer, *self.knots)
+        return x * np.exp(inner - outer), len(x) * (inner - outer) + log_slope
 
 
 def gaussianization(dim: int, plan: GreedyPlan, layers: list[HostLayer]) -> Gaussianization:
     """Return the transform of layers, the one that data meet first given first."""
     size = max((len(x) for layer in layers for x, _, _ in layer.knots), default=2)
-    parts = [layer._transform(size) for layer in layers]
+    room = max(
+        (len(each.lengths.knots[0]) for each in layers if each.lengths is not None), default=0
+    )
+    parts = [layer._transform(size, room) for layer in layers]
     if not parts:
         return Gaussianization(dim, plan, None)
     if layers[0].tails is None:

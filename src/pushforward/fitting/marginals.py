@@ -10,7 +10,7 @@ from scipy.special import ndtri
 from scipy.stats import norm
 
 from pushforward.fitting.grid import CELL, Grid, coarse, middles, mixture_curves, smoothed
-from pushforward.fitting.knots import Knots, quantile_knots, tail_slope
+from pushforward.fitting.knots import Knots, evaluate_knots, quantile_knots, tail_slope
 from pushforward.fitting.pareto import pareto_tail
 
 _BANDWIDTHS = tuple(np.geomspace(0.0125, 4, 16))
@@ -18,6 +18,13 @@ _BANDWIDTHS = tuple(np.geomspace(0.0125, 4, 16))
 
 _COARSE_BANDWIDTH = 0.06
 """Smaller bandwidths would fall between the cells of the coarse grid."""
+
+_QUANTILES, _QUANTILE_ROWS = (8, 16, 32), 20
+"""Numbers of quantiles that are tried, and rows that each takes."""
+
+_KNOT_COST = 2.0
+"""Nats, of all rows together, that a free knot must gain: one for what it gains by following its
+own rows (Akaike), and one because the best of many splines is taken, layer after layer."""
 
 _PENALTY = 2.0
 """Nats, of all rows together, by which leaving rows out must favour a spline over a line."""
@@ -75,13 +82,15 @@ def fit_marginals(
     counted: Sequence[Counted],
     rows: float,
     *,
-    method: str = "kernel",
+    method: str = "adaptive",
     damping: float = 0.0,
     settled: bool = False,
     tail_rows: int = TAIL_ROWS,
 ) -> list[Knots]:
     r"""Return per column the knots of a monotone spline, data → normal scores.
 
+    adaptive: of kernel and quantile (through 8, 16 or 32) what describes the column best: kernels
+    what is smooth, quantiles what has edges.
     kernel: z = √(1 + h²/σ²) Φ⁻¹(F_h(u)), with F_h the kernel estimate of the distribution; the
     factor takes back the kernel's own width, so that a Gaussian column gives a straight line at
     every h. The bandwidth h is the one whose density describes each row best when that row is
@@ -95,8 +104,8 @@ def fit_marginals(
 
     Parameters
     ----------
-    counted : the columns on one grid or more, the farthest reaching last; of `kernel` the one
-        that describes a column best is taken, of the others the last.
+    counted : the columns on one grid or more, the farthest reaching last; of kernels the one
+        that describes a column best is taken, otherwise the last.
     rows : how many rows were counted; of weighted rows the effective number (Σw)²/Σw².
     method : one of `transforms.gaussianization.MARGINALS`.
     damping : a in [0, 1): the spline's share is 1 − a, the line's a.
@@ -104,22 +113,29 @@ def fit_marginals(
         is the identity.
     tail_rows : how many rows each tail has.
 
-    Source laparra2011rbig, dai2021sinf, silverman1986
+    Source laparra2011rbig, dai2021sinf, silverman1986, akaike1974
     """
     mean, sd = counted[-1].moments(bent=False)
     line = -np.log(sd) - 0.5 * (1 + math.log(2 * math.pi))
     if settled:
         line = -0.5 * (mean**2 + sd**2 + math.log(2 * math.pi))
         mean, sd = np.zeros_like(mean), np.ones_like(sd)
-    if method == "kernel":
-        chosen = _best_bandwidths(counted, rows, line)
-    else:
-        chosen = [(counted[-1], 0.0)] * len(mean)
-    out, least = [], min(tail_rows / rows, _MOST_TAIL)
-    for j, (part, bandwidth) in enumerate(chosen):
-        found = None
-        if bandwidth is not None:
-            found = _between_tails(part, j, bandwidth, rows, method, least)
+    least = min(tail_rows / rows, _MOST_TAIL)
+    chosen = [_Choice(line[j] + _PENALTY / rows) for j in range(len(mean))]
+    if method in ("adaptive", "kernel"):
+        _try_kernels(chosen, counted, rows)
+    if method == "adaptive":
+        _try_quantiles(chosen, counted[-1], rows)
+    out = []
+    for j, choice in enumerate(chosen):
+        if choice.knots is not None:
+            found = choice.knots
+        elif choice.part is not None:
+            found = _between_tails(choice.part, j, choice.bandwidth, rows, "kernel", least)
+        elif method in ("adaptive", "kernel"):
+            found = None
+        else:
+            found = _between_tails(counted[-1], j, 0.0, rows, method, least)
         if found is None:
             low, high = _quantiles(counted[-1], j, least)
             x = np.array([min(low, mean[j] - sd[j]), max(high, mean[j] + sd[j])])
@@ -134,26 +150,59 @@ def fit_marginals(
     return out
 
 
-def _best_bandwidths(
-    counted: Sequence[Counted], rows: float, line: np.ndarray
-) -> list[tuple[Counted, float | None]]:
-    """Return per column the grid and bandwidth that describe rows left out best; None: the line."""
-    best = line + _PENALTY / rows
-    chosen: list[tuple[Counted, float | None]] = [(counted[0], None)] * len(line)
+@dataclasses.dataclass
+class _Choice:
+    """Hold the best so far for one column: its score, and by which kernel or which knots."""
+
+    score: float
+    part: Counted | None = None
+    bandwidth: float = 0.0
+    knots: Knots | None = None
+
+
+def _try_kernels(chosen: list[_Choice], counted: Sequence[Counted], rows: float) -> None:
+    """Put in the grid and bandwidth that describe rows left out best, where better than before."""
     for part in counted:
         scale = part.moments(bent=True)[1]
-        bent = part.grid.log_slope(middles())
-        reach = part.is_whole | (len(counted) == 1)
         share = part.counts / part.counts.sum(1, keepdims=True)
-        for bandwidth in _BANDWIDTHS:
-            fine = len(counted) > 1 and bandwidth < _COARSE_BANDWIDTH
-            if not fine and bandwidth < _COARSE_BANDWIDTH:
+        bent = share @ part.grid.log_slope(middles())
+        last = math.inf
+        for bandwidth in _BANDWIDTHS[::-1]:
+            here = part.is_whole | (len(counted) == 1)
+            counts = coarse(part.counts)
+            if bandwidth < _COARSE_BANDWIDTH:  # only where the last one was better than any before
+                here &= np.array([c.part is part and c.bandwidth == last for c in chosen])
+                counts = part.counts
+            last = bandwidth
+            if not here.any():
                 continue
-            counts = part.counts if fine else coarse(part.counts)
-            score = _left_out(counts, bandwidth, scale, rows) + share @ bent
-            for j in np.flatnonzero((score > best) & reach):
-                best[j], chosen[j] = score[j], (part, bandwidth)
-    return chosen
+            scores = _left_out(counts[here], bandwidth, scale[here], rows) + bent[here]
+            for j, score in zip(np.flatnonzero(here), scores, strict=True):
+                if score > chosen[j].score:
+                    chosen[j] = _Choice(score, part, bandwidth)
+
+
+def _try_quantiles(chosen: list[_Choice], part: Counted, rows: float) -> None:
+    """Put in a spline through few quantiles, where it describes a column better than before.
+
+    From its mean log density at the rows it followed is taken what so many free knots gain by
+    following them (Akaike).
+    """
+    u = part.grid.unwarped(middles())
+    for j, counts in enumerate(part.counts):
+        there = counts > 0
+        share = counts[there] / counts.sum()
+        for count in _QUANTILES:
+            if count * _QUANTILE_ROWS > rows:
+                break
+            knots = quantile_knots(u[there], counts[there].astype(float), count, rows)
+            if knots is None:
+                continue
+            z, log_slope = evaluate_knots(u[there], *knots)
+            score = share @ (log_slope - 0.5 * z * z) - 0.5 * math.log(2 * math.pi)
+            score -= _KNOT_COST * len(knots[0]) / rows
+            if score > chosen[j].score:
+                chosen[j] = _Choice(score, knots=knots)
 
 
 def _left_out(

@@ -6,7 +6,8 @@ from jaxtyping import Float
 from pushforward.core.numerics import LOG_2PI
 from pushforward.fitting.greedy import Rows
 from pushforward.fitting.grid import Grid
-from pushforward.fitting.layers import HostLayer
+from pushforward.fitting.layers import HostLayer, HostLengths
+from pushforward.fitting.lengths import normal_lengths
 from pushforward.fitting.marginals import Counted
 
 _SOME = 20_000
@@ -63,8 +64,13 @@ class RowsInMemory(Rows):
         given = None if np.ptp(weights) == 0 else weights
         return [Counted(grid, grid.count(u, given)) for grid in grids]
 
-    def move(self, layer: HostLayer) -> None:
-        self.x, change = layer.move(self.x)
+    def count_lengths(self) -> Counted:
+        weights = self.weights[: self.n]
+        given = None if np.ptp(weights) == 0 else weights
+        return Counted(Grid(), Grid().count(normal_lengths(self.train), given))
+
+    def move(self, step: HostLayer | HostLengths) -> None:
+        self.x, change = step.move(self.x)
         self.volume += change
 
     def score(self) -> tuple[float, float]:

@@ -13,7 +13,8 @@ def rbig(
     key: Array,
     layers: int = 100,
     rotation: str = "random",
-    marginal: str = "kernel",
+    radial: bool = True,
+    marginal: str = "adaptive",
     tails: str = "gaussian",
     damping: float = 0.0,
     shape: tuple[int, int, int] | None = None,
@@ -24,7 +25,7 @@ def rbig(
 
     Source laparra2011rbig
     """
-    plan = GreedyPlan(layers, rotation, None, marginal, tails, damping, shape)
+    plan = GreedyPlan(layers, rotation, radial, None, marginal, tails, damping, shape)
     return Pushforward(Gaussianization(dim, plan), StandardNormal(dim))
 
 
@@ -33,8 +34,9 @@ def sinf(
     *,
     key: Array,
     layers: int = 100,
+    radial: bool = True,
     directions: int | None = None,
-    marginal: str = "kernel",
+    marginal: str = "adaptive",
     tails: str = "gaussian",
     damping: float = 0.0,
 ) -> Pushforward:
@@ -44,5 +46,5 @@ def sinf(
 
     Source dai2021sinf
     """
-    plan = GreedyPlan(layers, "sliced", directions, marginal, tails, damping)
+    plan = GreedyPlan(layers, "sliced", radial, directions, marginal, tails, damping)
     return Pushforward(Gaussianization(dim, plan), StandardNormal(dim))

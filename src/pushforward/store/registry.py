@@ -110,6 +110,7 @@ _MODULES = {
         "Sort",
     ),
     "transforms.template": ("Heads",),
+    "transforms.shells": ("RadialSpline",),
     "transforms.tails": ("Tails",),
     "transforms.warp": ("Warp",),
     "densities.autoregressive": ("CategoricalAutoregressive",),

@@ -28,6 +28,7 @@ from pushforward.transforms.planar import Planar, Radial, Sylvester
 from pushforward.transforms.polynomial import Bernstein, SumOfSquares
 from pushforward.transforms.residual import Residual
 from pushforward.transforms.scalar import LeakyRelu, Negate, SignedAffine, YeoJohnson
+from pushforward.transforms.shells import RadialSpline
 from pushforward.transforms.sigmoidal import DeepDenseSigmoidal, DeepSigmoidal, MixtureCDF
 from pushforward.transforms.spaces import (
     StickBreaking,
@@ -91,6 +92,7 @@ __all__ = [
     "Present",
     "QR",
     "Radial",
+    "RadialSpline",
     "RandomSigns",
     "RationalQuadraticSpline",
     "Residual",

@@ -11,7 +11,7 @@ from pushforward.core.errors import OptionError
 from pushforward.core.evidence import Evidence
 from pushforward.core.types import Context, DLogp, Features, Key
 
-MARGINALS = ("kernel", "quantile", "histogram", "mixture", "empirical")
+MARGINALS = ("adaptive", "kernel", "quantile", "histogram", "mixture", "empirical")
 ROTATIONS = ("random", "pca", "ica", "sliced", "dct")
 TAILS = ("gaussian", "pareto", "clip")
 
@@ -26,7 +26,8 @@ class GreedyPlan:
     rotation : which directions the columns of a layer are: "random" (uniform among rotations),
         "pca", "ica", "sliced" (those farthest from normal by the Wasserstein distance) or "dct"
         (of an image). The first layer takes the columns as they are, the second their principal
-        components.
+        components, and one whose lengths were changed the columns again.
+    radial : whether rows' lengths are made normal too, before the directions of a layer.
     directions : how many of "sliced" a layer changes; chosen from rows and columns if None.
     marginal : how one direction is sent to a standard normal (`fitting.fit_marginals`).
     tails : of the given columns: "gaussian" (the spline's line), "pareto" (a heavy tail found
@@ -37,8 +38,9 @@ class GreedyPlan:
 
     layers: int = 100
     rotation: str = "random"
+    radial: bool = True
     directions: int | None = None
-    marginal: str = "kernel"
+    marginal: str = "adaptive"
     tails: str = "gaussian"
     damping: float = 0.0
     shape: tuple[int, ...] | None = None
@@ -61,9 +63,10 @@ class GreedyPlan:
 class Gaussianization(Transform):
     r"""Send data to a standard normal by layers of marginal maps and rotations.
 
-    A layer: z_j = Φ⁻¹(F_j(q_jᵀ x)), q_j orthonormal; dlogp = Σ_j log dz_j/d(q_jᵀ x). The layers
-    are found by `pf.fit`, each from the rows as the layers before it leave them, and are fixed
-    from then on; before, the map is the identity.
+    A layer: z_j = Φ⁻¹(F_j(q_jᵀ x)), q_j orthonormal; dlogp = Σ_j log dz_j/d(q_jᵀ x); before it,
+    a map of the lengths |x| where that helps. The layers are found by `pf.fit`, each from the
+    rows as the layers before it leave them, and are fixed from then on; before, the map is the
+    identity.
 
     Parameters
     ----------

@@ -80,9 +80,9 @@ class Tails(Transform):
     ) -> tuple[Features, DLogp]:
         side, size, edge, shape, hazard = self._sides(x)
         beyond = size > edge
-        left = 1 + shape * hazard * jnp.where(beyond, size - edge, 0.0)
-        outside = left <= 0
-        grown = jnp.log(jnp.where(outside, 1.0, left))
+        left = shape * hazard * jnp.where(beyond, size - edge, 0.0)
+        outside = left <= -1
+        grown = jnp.log1p(jnp.where(outside, 0.0, left))
         far = -log_ndtr_inverse(log_ndtr(-edge) - grown / shape)
         dlogp = jnp.where(outside, -jnp.inf, jnp.log(hazard / normal_hazard(far)) - grown)
         return jnp.where(beyond, side * far, x), jnp.where(beyond, dlogp, 0.0).sum(0)
