@@ -36,6 +36,7 @@ def radial_knots(counted: Counted, rows: float, dim: int, method: str) -> Knots 
         return None
     outer, inner = _log_lengths(v, dim), _log_lengths(w, dim)
     slopes = slopes * np.exp(_log_rate(outer, v, dim) - _log_rate(inner, w, dim))
+    slopes[-1] = min(slopes[-1], 1.0)  # beyond all rows lengths grow in proportion at most
     # About zero a plain scaling: the density there stays finite.
     first = outer[0] - _INNERMOST
     outer = np.concatenate([[first], outer])
