@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from pushforward import densities as densities
     from pushforward import estimators as estimators
     from pushforward import fitting as fitting
+    from pushforward import information as information
     from pushforward import models as models
     from pushforward import report as report
     from pushforward import store as store
@@ -56,6 +57,7 @@ _WHERE = {
     "fit_to_target": "fitting",
     "fitting": "",
     "importance": "fitting",
+    "information": "",
     "load": "store",
     "models": "",
     "partition": "core",

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from pushforward import __version__
-from pushforward.cli import checking, fitting, inspecting, rows
+from pushforward.cli import checking, fitting, inspecting, measuring, rows
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,5 +40,6 @@ app.command("inverse-transform")(rows.inverse_transform)
 app.command("report")(fitting.report)
 app.command("validate")(checking.validate)
 app.command("compare")(checking.compare)
+app.command("info")(measuring.info)
 app.command("inspect")(inspecting.inspect)
 app.command("models")(inspecting.models)

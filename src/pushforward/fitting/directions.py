@@ -10,8 +10,11 @@ from scipy.special import ndtri
 Rows = Float[np.ndarray, "dim n"]
 Basis = Float[np.ndarray, "dim dim"]
 
-_SLICED_ROWS = 4000
-"""Rows that sliced distances are taken over: more change the directions little."""
+_ROWS = 4000
+"""Rows that directions are learned from: more change them little."""
+
+_ICA_STEPS = 30
+"""Steps of FastICA at most: a basis that has not quite settled serves as well."""
 
 _STEPS, _FIRST_RATE, _HALVINGS, _STILL = 60, 0.1, 8, 1e-4
 """Ascent steps on the sliced distance, and when it rests (Dai and Seljak's constants)."""
@@ -47,8 +50,9 @@ def independent(rows: Rows, rng: np.random.Generator) -> Basis:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # any basis will do: less may be gained
-        ica = FastICA(whiten="unit-variance", random_state=int(rng.integers(2**31)))
-        unmixing = ica.fit(rows.T).components_
+        seed = int(rng.integers(2**31))
+        ica = FastICA(whiten="unit-variance", max_iter=_ICA_STEPS, random_state=seed)
+        unmixing = ica.fit(_some(rows, rng).T).components_
     u, _, v = np.linalg.svd(unmixing)
     return u @ v
 
@@ -62,9 +66,8 @@ def sliced(rows: Rows, count: int, rng: np.random.Generator) -> Basis:
 
     Source dai2021sinf
     """
-    dim, n = rows.shape
-    if n > _SLICED_ROWS:
-        rows = rows[:, rng.choice(n, _SLICED_ROWS, replace=False)]
+    dim = len(rows)
+    rows = _some(rows, rng)
     target = ndtri((np.arange(rows.shape[1]) + 0.5) / rows.shape[1])
     frame, unit, rate = haar(dim, rng)[:, :count], np.eye(dim), _FIRST_RATE
     distance, slope = _distance(rows, frame, target)
@@ -84,6 +87,11 @@ def sliced(rows: Rows, count: int, rng: np.random.Generator) -> Basis:
             break
     q, r = np.linalg.qr(np.concatenate([frame, rng.normal(size=(dim, dim - count))], 1))
     return (q * np.sign(np.diag(r))).T
+
+
+def _some(rows: Rows, rng: np.random.Generator) -> Rows:
+    n = rows.shape[1]
+    return rows if n <= _ROWS else rows[:, rng.choice(n, _ROWS, replace=False)]
 
 
 def _distance(rows: Rows, frame: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:

@@ -46,6 +46,9 @@ many layers, would throw a far row out of sight."""
 _LEAST_TAIL, _HEAVIEST = 10, 1.5
 """Rows that tell a tail's shape, and the greatest shape: beyond 1 it has no mean."""
 
+_FAR = 30.0
+"""Normal score that no row reaches."""
+
 _LEAST_RISE = 1e-5
 """Least distance of two knots' images."""
 
@@ -278,6 +281,11 @@ def tail_shapes(
     """
     u, out, shapes = counted.grid.unwarped(middles()), [], []
     for (x, z, slopes), counts in zip(knots, counted.counts, strict=True):
+        if len(x) == 2 and kind == "pareto":  # a normal column: its own tails, as far as any row
+            ends = np.array([-_FAR, _FAR])
+            out.append((x[0] + (ends - z[0]) / slopes[0], ends, slopes))
+            shapes.append([0.0, 0.0])
+            continue
         slopes, own = slopes.copy(), []
         for side, end in ((-1.0, 0), (1.0, -1)):
             beyond = side * u > side * x[end]
