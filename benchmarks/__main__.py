@@ -13,6 +13,7 @@ TASKS = (
     "large",
     "outliers",
     "samples",
+    "information",
     "speed",
 )
 

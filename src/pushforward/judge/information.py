@@ -29,6 +29,9 @@ from pushforward.judge.relation import (
 )
 
 UNITS = {"nats": 1.0, "bits": math.log(2)}
+_SINGULAR = 1e-10
+"""Least eigenvalue of a correlation matrix that is not taken for zero."""
+
 _MOST_COLUMNS = 30
 """Columns for which as many laws of all but one are found."""
 
@@ -127,7 +130,7 @@ def o_information(x: object, *, key: Array | None = None, units: str = "nats") -
     rng = _rng(key)
     rows = checked(x, "x", rng)
     common = shared(rows, rng)
-    return _result("O-information", common.plus(_dual(rows, common, rng), -1), units, signed=True)
+    return _result("O-information", common.plus(_dual(rows, common, rng), -1.0), units, signed=True)
 
 
 def mutual_information(
@@ -162,7 +165,7 @@ def mutual_information(
     if given is None:
         return _result("mutual information", _between(groups[0], groups[1], rng), units)
     both = _between(groups[0], np.concatenate(groups[1:], 1), rng)
-    terms = both.plus(_between(groups[0], groups[2], rng), -1)
+    terms = both.plus(_between(groups[0], groups[2], rng), -1.0)
     return _result("conditional mutual information", terms, units)
 
 
@@ -189,7 +192,7 @@ def kl_divergence(
     rng = _rng(key)
     rows, others = _two(p, q, rng)
     own, cross = _entropy(rows, rng), cross_entropy(rows, others, rng)
-    return _result("KL divergence", cross.plus(own, -1), units)
+    return _result("KL divergence", cross.plus(own, -1.0), units)
 
 
 def js_divergence(
@@ -224,36 +227,39 @@ def negentropy(x: object, *, key: Array | None = None, units: str = "nats") -> I
     rows = checked(x, "x", rng)
     centred = rows - rows.mean(0)
     covariance = centred.T @ centred / len(rows)
-    sign, log_det = np.linalg.slogdet(covariance)
-    if sign <= 0:
+    scale = np.sqrt(np.diag(covariance))
+    if np.linalg.eigvalsh(covariance / np.outer(scale, scale))[0] < _SINGULAR:
         raise DataError("columns that are linear combinations of each other", "others")
+    log_det = np.linalg.slogdet(covariance)[1]
     square = (centred * np.linalg.solve(covariance, centred.T).T).sum(1)
     normal = 0.5 * (square + log_det + rows.shape[1] * math.log(2 * math.pi))
     mean = float(normal.mean())
-    terms = Terms(normal, mean, mean, 0).plus(_entropy(rows, rng), -1)
+    terms = Terms(normal, mean, mean, 0).plus(_entropy(rows, rng), -1.0)
     return _result("negentropy", terms, units)
 
 
 def _entropy(rows: Rows, rng: np.random.Generator) -> Terms:
     alone = column_entropies(rows)
     mean = float(alone.mean())
-    return Terms(alone, mean, mean, 0).plus(shared(rows, rng), -1)
+    return Terms(alone, mean, mean, 0).plus(shared(rows, rng), -1.0)
 
 
 def _dual(rows: Rows, common: Terms, rng: np.random.Generator) -> Terms:
     dim = rows.shape[1]
     if dim > _MOST_COLUMNS:
         raise ShapeError(f"{dim} columns", f"at most {_MOST_COLUMNS}: each is left out once")
-    total = Terms(np.zeros(len(rows)), 0.0, 0.0, 0).plus(common, dim - 1)
+    total = Terms(np.zeros(len(rows)), 0.0, 0.0, 0).plus(common, dim - 1.0)
     for j in range(dim if dim > 2 else 0):  # of one column alone nothing is shared
-        total = total.plus(shared(np.delete(rows, j, axis=1), rng), -1)
+        total = total.plus(shared(np.delete(rows, j, axis=1), rng), -1.0)
     return total
 
 
-def _between(x: Rows, y: Rows, rng: np.random.Generator) -> Terms:
+def _between(
+    x: Float[np.ndarray, "n a"], y: Float[np.ndarray, "n b"], rng: np.random.Generator
+) -> Terms:
     """Return what two groups share: all columns, less what each group shares within."""
     whole = shared(np.concatenate([x, y], 1), rng)
-    return whole.plus(shared(x, rng), -1).plus(shared(y, rng), -1)
+    return whole.plus(shared(x, rng), -1.0).plus(shared(y, rng), -1.0)
 
 
 def _two(p: object, q: object, rng: np.random.Generator) -> tuple[Rows, Float[np.ndarray, "m dim"]]:

@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float
 from scipy.spatial import KDTree
-from scipy.special import ndtri
 
 from pushforward.core.errors import DataError, ShapeError
 from pushforward.core.numerics import LOG_2PI
@@ -18,6 +17,10 @@ from pushforward.transforms.gaussianization import GreedyPlan
 MIN_ROWS = 50
 _LEFT_ROWS = 20_000
 """Rows at most by which the neighbours tell what layers left."""
+
+_DEPENDENT = 1.4
+"""Near rows have near neighbours in common: over draws of two to ten independent columns the mean
+of the terms scatters by 1.15 to 1.5 times what independent terms would."""
 
 _MOST_COLUMNS = 20
 """Columns beyond which independent components would take longer than they help."""
@@ -57,27 +60,29 @@ class Terms:
 def shared(x: Rows, rng: np.random.Generator) -> Terms:
     """Return what columns share: TC(x) = Σ_j H(x_j) − H(x).
 
-    Of the normal scores u of the columns' ranks, TC(u) = E[dlogp + log N(z) − log N(u)] + TC(z):
-    what the layers u → z gain, and what these leave between the columns of z, by their
-    neighbours. From the gain is taken what the d(d − 1)/2 correlations of the second layer gain
-    by following their own rows, d(d − 1)/4n. The layers held out are those of either half of the
-    rows.
+    Of u, normal draws in the order of the columns' values,
+    TC(u) = E[dlogp + log N(z) − log N(u)] + TC(z): what the layers u → z gain, and what these
+    leave between the columns of z, by their neighbours.
+
+    Layers gain a little from their own rows by following them: p/2n with p free numbers. Layers
+    of half of the rows gain 2p/n more there than on the other half, so that a quarter of this
+    difference is taken off.
     """
     n, dim = x.shape
     if dim == 1:
         return Terms(np.zeros(n), 0.0, 0.0, 0)
     u = _normal_scores(x, rng)
     plan, seed = GreedyPlan(_LAYERS, _rotation(dim)), int(rng.integers(2**31))
-    order, tried, held = rng.permutation(n), [], []
+    order, tried, seen, held = rng.permutation(n), [], [], []
     for own, other in ((order[::2], order[1::2]), (order[1::2], order[::2])):
         layers, depth = _layers(u[own], plan, seed)
         tried.append(depth)
+        seen.append(_gain(u[own], layers)[1].mean())
         held.append(_gain(u[other], layers)[1].mean())
     plan = dataclasses.replace(plan, layers=int(np.ceil(np.mean(tried))))
     layers = find_layers(_in_memory(u), plan, _rng(seed), patience=plan.layers).layers
     z, gain = _gain(u, layers)
-    learned = dim * (dim - 1) / (4 * n) if len(layers) > 1 else 0.0
-    each = gain - learned + _left_over(z)
+    each = gain - (np.mean(seen) - np.mean(held)) / 4 + _left_over(z)
     return Terms(each, float(gain.mean()), float(np.mean(held)), len(layers))
 
 
@@ -105,14 +110,14 @@ def cross_entropy(
 def _left_over(z: Float[np.ndarray, "dim n"]) -> Float[np.ndarray, " n"]:
     """Return each row's term of what nearly independent columns still share, by neighbours.
 
-    Of very many rows some are asked, the same ones for the same number of rows; their terms are
-    scaled so that the mean of all and its scatter are theirs.
+    Of very many rows some are asked, the same ones for the same number of rows; terms are scaled
+    so that their mean is the estimate and their scatter gives its standard error.
     """
     n = z.shape[1]
     some = np.random.default_rng(0).permutation(n)[:_LEFT_ROWS]
     rest = neighbour_total_correlation(z[:, some], neighbours(len(some)))
     each = np.full(n, rest.mean())
-    each[some] += (rest - rest.mean()) * (n / len(some))
+    each[some] += _DEPENDENT * (rest - rest.mean()) * (n / len(some))
     return each
 
 
@@ -186,14 +191,18 @@ def _gain(
 
 
 def _normal_scores(x: Rows, rng: np.random.Generator) -> Rows:
-    """Return Φ⁻¹((rank − ½)/n) column by column, equal values in random order."""
-    order, ranks = rng.permutation(len(x)), np.empty_like(x)
+    """Return normal draws in the order of each column's values, equal ones in random order.
+
+    Φ⁻¹ of the ranks themselves would lie so evenly that neighbours are miscounted.
+    """
+    order, scores = rng.permutation(len(x)), np.empty_like(x)
     for j, column in enumerate(x.T):
-        ranks[order[np.argsort(column[order], kind="stable")], j] = np.arange(len(x))
-    return ndtri((ranks + 0.5) / len(x))
+        places = order[np.argsort(column[order], kind="stable")]
+        scores[places, j] = np.sort(rng.standard_normal(len(x)))
+    return scores
 
 
 def _log_distance(
     z: Float[np.ndarray, "dim n"], among: Float[np.ndarray, "dim m"], k: int
 ) -> Float[np.ndarray, " n"]:
-    return np.log(KDTree(among.T).query(z.T, [k], workers=-1)[0][:, 0])
+    return np.log(KDTree(among.T).query(z.T, k, workers=-1)[0][:, k - 1])

@@ -11,6 +11,9 @@ _TREE_COLUMNS = 12
 _BLOCK = 256
 """Rows whose distances to all others are held at a time."""
 
+_ROUNDING = 1e-12
+"""Relative rounding of a distance: the k-th neighbour itself is no closer than itself."""
+
 Rows = Float[np.ndarray, "dim n"]
 
 
@@ -49,8 +52,9 @@ def neighbour_total_correlation(x: Rows, k: int) -> Float[np.ndarray, " n"]:
     total = np.full(n, digamma(k) + (dim - 1) * digamma(n))
     for column in x:
         s = np.sort(column)
-        first = np.searchsorted(s, np.nextafter(column - reach, np.inf), "left")
-        last = np.searchsorted(s, np.nextafter(column + reach, -np.inf), "right")
+        within = reach - _ROUNDING * (np.abs(column) + reach)
+        first = np.searchsorted(s, column - within, "left")
+        last = np.searchsorted(s, column + within, "right")
         total -= digamma(np.maximum(last - first, 1))
     return total
 
