@@ -14,6 +14,7 @@ TASKS = (
     "outliers",
     "samples",
     "information",
+    "gaussianization",
     "speed",
 )
 

@@ -89,7 +89,7 @@ def sliced(rows: Rows, count: int, rng: np.random.Generator) -> Basis:
     return (q * np.sign(np.diag(r))).T
 
 
-def _some(rows: Rows, rng: np.random.Generator) -> Rows:
+def _some(rows: Rows, rng: np.random.Generator) -> Float[np.ndarray, "dim m"]:
     n = rows.shape[1]
     return rows if n <= _ROWS else rows[:, rng.choice(n, _ROWS, replace=False)]
 

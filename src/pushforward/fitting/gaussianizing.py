@@ -1,6 +1,7 @@
 """What `fit` does with a Gaussianization: its layers are searched for, not learned by gradient."""
 
 import dataclasses
+import time
 from collections.abc import Callable
 
 import jax
@@ -10,7 +11,7 @@ from jaxtyping import Array, PyTree
 
 from pushforward.core.bases import Transform
 from pushforward.core.blocks import in_blocks
-from pushforward.core.errors import OptionError
+from pushforward.core.errors import FitError, OptionError
 from pushforward.core.keys import generator
 from pushforward.core.parameters import count_parameters
 from pushforward.core.programs import compiled
@@ -19,12 +20,15 @@ from pushforward.densities.pushforward import Pushforward
 from pushforward.densities.standard import StandardNormal
 from pushforward.fitting.batch import Batch
 from pushforward.fitting.greedy import PATIENCE, find_layers
-from pushforward.fitting.layers import gaussianization
+from pushforward.fitting.layers import HostLayer, gaussianization
 from pushforward.fitting.memory import RowsInMemory
 from pushforward.fitting.outcome import Fit
 from pushforward.transforms.compose import Chain
 from pushforward.transforms.gaussianization import Gaussianization
 from pushforward.transforms.permute import Permute
+
+_CHECKED, _TOLERANCE = 2000, 0.05
+"""Rows by which, and nats a row within which, the transform must agree with the search."""
 
 
 def is_open(model: PyTree) -> bool:
@@ -50,6 +54,7 @@ def fit_gaussianization(
 
     Validation rows choose how many; with `refit` so many are then found anew from all rows.
     """
+    began = time.monotonic()
     part, dim = _latent_most(_flow(model).transform), _flow(model).density.dim
     if count_parameters(model):
         model = _replaced(learn(_replaced(model, Permute(np.arange(dim)))).model, part)
@@ -64,7 +69,7 @@ def fit_gaussianization(
         plan,
         generator(search_key),
         patience=PATIENCE if patience is None else patience,
-        max_time=max_time,
+        max_time=_left(max_time, began),
         progress=progress,
     )
     layers = found.layers
@@ -73,9 +78,40 @@ def fit_gaussianization(
             *(np.concatenate(p) for p in zip((rows, weights), checked, strict=True))
         )
         again = dataclasses.replace(plan, layers=max(found.tried, 1))
-        layers = find_layers(both, again, generator(search_key), patience=plan.layers).layers
+        if (_left(max_time, began) or 1.0) > 0:
+            search = generator(search_key)
+            layers = find_layers(both, again, search, patience=plan.layers).layers
     done = gaussianization(dim, plan, layers)
+    _check(done, layers, rows[:_CHECKED])
     return Fit(_replaced(model, done), found.history, found.stopped_by)
+
+
+def _left(max_time: float | None, began: float) -> float | None:
+    return None if max_time is None else max_time - (time.monotonic() - began)
+
+
+def _check(done: Gaussianization, layers: list[HostLayer], rows: np.ndarray) -> None:
+    """Raise where rounding makes another density of the layers than was found in float64."""
+    x, total = rows.T, np.zeros(len(rows))
+    for layer in layers:
+        x, change = layer.move(x)
+        total = total + change
+    found = total - 0.5 * (x * x).sum(0)
+    z, dlogp = _inverse(done, jnp.asarray(rows.T, float))
+    rounded = np.asarray(dlogp, np.float64) - 0.5 * (np.asarray(z, np.float64) ** 2).sum(0)
+    off = np.abs(np.median(rounded - found))
+    if not off < _TOLERANCE:
+        raise FitError(
+            f"layers whose density rounding changes by {off:.2g} nats a row",
+            "columns of order one that are neither repeated values nor sums of each other",
+            "scale the columns, drop copies, spread recorded values over their cells, or work in "
+            "float64 (jax.enable_x64)",
+        )
+
+
+@compiled
+def _inverse(done: Gaussianization, x: Array) -> tuple[Array, Array]:
+    return done.inverse(x)
 
 
 def _is_open(node: object) -> bool:

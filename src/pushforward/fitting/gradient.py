@@ -98,6 +98,10 @@ def fit(
     split_key, run_key = jax.random.split(key)
     rows = _rows(data, context, weights)
     train, held = _split(rows, validation, split_key)
+    if held is not None and held.x.shape[1] != train.x.shape[1]:
+        raise ShapeError(
+            f"validation rows of {held.x.shape[1]} columns", f"{train.x.shape[1]}, as the data"
+        )
     if is_open(model):
         if objective is not None or mesh is not None:
             raise OptionError(

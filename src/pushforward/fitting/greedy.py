@@ -7,7 +7,7 @@ import time
 import numpy as np
 from jaxtyping import Float
 
-from pushforward.core.errors import DataError
+from pushforward.core.errors import DataError, FitError
 from pushforward.fitting.directions import cosines, haar, independent, principal, sliced
 from pushforward.fitting.grid import Grid
 from pushforward.fitting.layers import UNIT_KNOTS, HostLayer, HostLengths
@@ -24,6 +24,10 @@ _WIDE_TAIL, _TAIL_SHARE = 100, 0.05
 
 _ALL_DIRECTIONS, _FEW_DIRECTIONS, _ROWS_A_COLUMN = 8, 8, 20
 """Sliced layers of up to so many columns, or with few rows a column, change every direction."""
+
+
+_LEAST_VARIANCE = 1e-6
+"""Share of the largest variance below which a component is not stretched: rows on a plane."""
 
 
 class Rows(abc.ABC):
@@ -95,6 +99,7 @@ def find_layers(
     Raises
     ------
     DataError : a column has one value only.
+    FitError : no layer gave a finite loss.
     """
     began, layers, count, stopped_by = time.monotonic(), [], 0, "max_epochs"
     history: dict[str, list] = {"epoch": [], "train": [], "validation": [], "skipped": []}
@@ -126,6 +131,12 @@ def find_layers(
             if max_time is not None and time.monotonic() - began > max_time:
                 stopped_by = "max_time"
                 break
+    if not np.isfinite(best):
+        raise FitError(
+            "no layer with a finite loss",
+            "rows within what the layers reach",
+            "leave out rows that are thousands of scales away, or take other tails",
+        )
     return Found(layers[:count], best_try, history, stopped_by)
 
 
@@ -159,7 +170,8 @@ def _layer(
     elif number == 1 or (plan.rotation == "pca" and own is None):
         mean, covariance = rows.moments()
         basis, variances = principal(covariance)
-        loc, scale = basis @ mean, np.sqrt(np.maximum(variances, 1e-12))
+        loc = basis @ mean
+        scale = np.sqrt(np.maximum(variances, _LEAST_VARIANCE * variances[0]))
     elif own is not None:
         basis = own
     elif plan.rotation == "sliced":

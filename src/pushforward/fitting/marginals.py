@@ -46,6 +46,9 @@ many layers, would throw a far row out of sight."""
 _LEAST_TAIL, _HEAVIEST = 10, 1.5
 """Rows that tell a tail's shape, and the greatest shape: beyond 1 it has no mean."""
 
+_FLAT = 1e-6
+"""Least sd of a standardized column that varies."""
+
 _FAR = 30.0
 """Normal score that no row reaches."""
 
@@ -102,8 +105,8 @@ def fit_marginals(
     be. histogram: through the edges of √n cells of equal width. mixture: the distribution of a
     Gaussian mixture, by EM.
 
-    Each follows the column between its tails, which begin where `tail_rows` are left; beyond, a
-    line with the mean excess of the normal.
+    A column that does not vary is left as it is. Each follows the column between its tails, which
+    begin where `tail_rows` are left; beyond, a line with the mean excess of the normal.
 
     Parameters
     ----------
@@ -119,12 +122,16 @@ def fit_marginals(
     Source laparra2011rbig, dai2021sinf, silverman1986, akaike1974
     """
     mean, sd = counted[-1].moments(bent=False)
+    flat = sd < _FLAT
+    sd = np.where(flat, 1.0, sd)
     line = -np.log(sd) - 0.5 * (1 + math.log(2 * math.pi))
     if settled:
         line = -0.5 * (mean**2 + sd**2 + math.log(2 * math.pi))
         mean, sd = np.zeros_like(mean), np.ones_like(sd)
     least = min(tail_rows / rows, _MOST_TAIL)
-    chosen = [_Choice(line[j] + _PENALTY / rows) for j in range(len(mean))]
+    chosen = [
+        _Choice(math.inf if f else v + _PENALTY / rows) for f, v in zip(flat, line, strict=True)
+    ]
     if method in ("adaptive", "kernel"):
         _try_kernels(chosen, counted, rows)
     if method == "adaptive":
@@ -135,7 +142,7 @@ def fit_marginals(
             found = choice.knots
         elif choice.part is not None:
             found = _between_tails(choice.part, j, choice.bandwidth, rows, "kernel", least)
-        elif method in ("adaptive", "kernel"):
+        elif flat[j] or method in ("adaptive", "kernel"):
             found = None
         else:
             found = _between_tails(counted[-1], j, 0.0, rows, method, least)
@@ -166,7 +173,7 @@ class _Choice:
 def _try_kernels(chosen: list[_Choice], counted: Sequence[Counted], rows: float) -> None:
     """Put in the grid and bandwidth that describe rows left out best, where better than before."""
     for part in counted:
-        scale = part.moments(bent=True)[1]
+        scale = np.maximum(part.moments(bent=True)[1], _FLAT)
         share = part.counts / part.counts.sum(1, keepdims=True)
         bent = share @ part.grid.log_slope(middles())
         last = math.inf

@@ -45,7 +45,7 @@ class InformationResult:
     name, value, units : what was measured; a quantity that cannot be negative is never less than
         zero here, and `raw` says what came out.
     std_error : of `raw`, from the scatter of the rows' terms.
-    raw : the estimate as it came out.
+    raw : the estimate as it came out; far below zero where rows of two sets are not independent.
     in_sample, held_out : the same by the layers alone, of the rows they were found from (too much
         is shared) and of others (too little).
     layers : how many there are in all.
@@ -61,7 +61,10 @@ class InformationResult:
     units: str
 
     def __str__(self) -> str:
-        below = f" (below zero by chance: {self.raw:.4g})" if self.value != self.raw else ""
+        below = ""
+        if self.raw < min(0.0, self.value):
+            chance = "by chance" if self.raw > -3 * self.std_error else "by more than chance"
+            below = f" (below zero {chance}: {self.raw:.4g})"
         return (
             f"{self.name} {self.value:.4g} ± {self.std_error:.2g} {self.units}{below}; layers alone"
             f" {self.in_sample:.4g} in sample, {self.held_out:.4g} held out"
@@ -176,7 +179,7 @@ def kl_divergence(
 
     log q is that of layers found from Q's rows, corrected at each row of P by its distance to
     these rows as the layers leave them, against that to as many normal rows; E_P log p is the
-    entropy's.
+    entropy's. Where P reaches far beyond Q's rows, what log q is there is a guess by Q's tails.
 
     Parameters
     ----------
@@ -215,7 +218,7 @@ def js_divergence(
         mixed.held_out - 0.5 * halves.held_out,
         mixed.layers + halves.layers,
     )
-    return _result("Jensen-Shannon divergence", terms, units)
+    return _result("Jensen-Shannon divergence", terms, units, most=math.log(2))
 
 
 def negentropy(x: object, *, key: Array | None = None, units: str = "nats") -> InformationResult:
@@ -273,15 +276,19 @@ def _rng(key: Array | None) -> np.random.Generator:
     return np.random.default_rng(0) if key is None else generator(key)
 
 
-def _result(name: str, terms: Terms, units: str, *, signed: bool = False) -> InformationResult:
+def _result(
+    name: str, terms: Terms, units: str, *, signed: bool = False, most: float = math.inf
+) -> InformationResult:
     if units not in UNITS:
         raise OptionError(f"units={units!r}", f"one of {', '.join(UNITS)}")
     scale = 1 / UNITS[units]
     raw = float(terms.each.mean()) * scale
+    if not math.isfinite(raw):
+        raise DataError(f"a {name} of {raw}", "columns of a density, on scales of order one")
     error = float(terms.each.std() / math.sqrt(len(terms.each))) * scale
     return InformationResult(
         name,
-        raw if signed else max(raw, 0.0),
+        raw if signed else min(max(raw, 0.0), most * scale),
         error,
         raw,
         terms.in_sample * scale,
