@@ -24,7 +24,7 @@ from scipy import stats
 import pushforward as pf
 from benchmarks.information import disc, equicorrelated, ring, square, student
 from pushforward.fitting.greedy import find_layers
-from pushforward.fitting.memory import RowsInMemory
+from pushforward.fitting.memory import BlocksInMemory
 from pushforward.transforms import GreedyPlan
 
 HERE = Path(__file__).parent
@@ -97,7 +97,7 @@ def worst_mass(rows):
     """Return the mass farthest from one of the density after each of thirty layers.
 
     By quadrature with steps that grow away from zero: x = sinh(s)."""
-    memory = RowsInMemory(rows, np.ones(len(rows)))
+    memory = BlocksInMemory(rows, np.ones(len(rows)))
     layers = find_layers(memory, GreedyPlan(30), np.random.default_rng(0), patience=30).layers
     s = np.linspace(-7, 7, 1001)
     z = np.stack(np.meshgrid(np.sinh(s), np.sinh(s), indexing="ij")).reshape(2, -1)

@@ -256,7 +256,8 @@ def test_cross_fitted_baselines_choose_their_sizes(rng):
     learn, choose, test = rows[::3], rows[1::3], rows[2::3]
     scores = score_baselines(learn, choose, test, 0.0, max_time=np.inf, rng=rng)
     # Exactly: 0.5 log(1 + 20²) − log 2 = 2.3 nats; learning from 27 rows costs a few tenths.
-    assert scores["gmm"].mean() > scores["gaussian"].mean() + 1.5
+    # A row away from those few costs ten nats, whence the median.
+    assert np.median(scores["gmm"]) > np.median(scores["gaussian"]) + 1.5
 
 
 @pytest.mark.parametrize("low", [0.0, None])

@@ -8,7 +8,7 @@ from pushforward.core.keys import generator
 from pushforward.densities import Pushforward, StandardNormal
 from pushforward.fitting.greedy import find_layers
 from pushforward.fitting.layers import gaussianization
-from pushforward.fitting.memory import RowsInMemory
+from pushforward.fitting.memory import BlocksInMemory
 from pushforward.transforms import Basis, Gaussianization, GreedyPlan, RadialSpline, Tails
 
 
@@ -19,7 +19,7 @@ def found(plan, dim=2):
         rng = generator(key)
         angle, radius = rng.uniform(0, 2 * np.pi, 400), rng.normal(1, 0.2, 400)
         rows = [radius * np.cos(angle), radius * np.sin(angle), *rng.standard_t(4, (dim - 2, 400))]
-        layers = find_layers(RowsInMemory(np.stack(rows, 1), np.ones(400)), plan, rng).layers
+        layers = find_layers(BlocksInMemory(np.stack(rows, 1), np.ones(400)), plan, rng).layers
         return gaussianization(dim, plan, layers)
 
     return make

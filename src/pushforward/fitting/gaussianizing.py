@@ -21,7 +21,7 @@ from pushforward.densities.standard import StandardNormal
 from pushforward.fitting.batch import Batch
 from pushforward.fitting.greedy import PATIENCE, find_layers
 from pushforward.fitting.layers import HostLayer, gaussianization
-from pushforward.fitting.memory import RowsInMemory
+from pushforward.fitting.memory import BlocksInMemory
 from pushforward.fitting.outcome import Fit
 from pushforward.transforms.compose import Chain
 from pushforward.transforms.gaussianization import Gaussianization
@@ -65,7 +65,7 @@ def fit_gaussianization(
     rows, weights = _latents(model, train), np.asarray(train.weights, np.float64)
     checked = None if held is None else (_latents(model, held), np.asarray(held.weights))
     found = find_layers(
-        RowsInMemory(rows, weights, *(checked or (None, None))),
+        BlocksInMemory(rows, weights, *(checked or (None, None))),
         plan,
         generator(search_key),
         patience=PATIENCE if patience is None else patience,
@@ -74,7 +74,7 @@ def fit_gaussianization(
     )
     layers = found.layers
     if refit and checked is not None:
-        both = RowsInMemory(
+        both = BlocksInMemory(
             *(np.concatenate(p) for p in zip((rows, weights), checked, strict=True))
         )
         again = dataclasses.replace(plan, layers=max(found.tried, 1))

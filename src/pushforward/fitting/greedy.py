@@ -1,13 +1,14 @@
 """Learning without a gradient: layer after layer, each from the rows as the last one left them."""
 
-import abc
 import dataclasses
+import functools
 import time
 
 import numpy as np
 from jaxtyping import Float
 
 from pushforward.core.errors import DataError, FitError
+from pushforward.fitting.blocks import Block, Blocks, Step
 from pushforward.fitting.directions import cosines, haar, independent, principal, sliced
 from pushforward.fitting.grid import Grid
 from pushforward.fitting.layers import UNIT_KNOTS, HostLayer, HostLengths
@@ -30,40 +31,49 @@ _LEAST_VARIANCE = 1e-6
 """Share of the largest variance below which a component is not stretched: rows on a plane."""
 
 
-class Rows(abc.ABC):
-    """What the search asks of rows, wherever they are kept. Rows are features first, (dim, n).
+class Rows:
+    """Answer what the search asks of rows, wherever their blocks are kept.
 
-    `dim` is their size, `effective` the number of training rows, (Σw)²/Σw² of weighted ones.
+    Steps wait until rows are scored, which moves the blocks: until then each answer takes them
+    anew.
     """
 
-    dim: int
-    effective: float
+    def __init__(self, blocks: Blocks):
+        self._blocks, self._waiting = blocks, []
+        self.dim, self.effective = blocks.dim, blocks.effective
 
-    @abc.abstractmethod
     def some(self) -> Float[np.ndarray, "dim m"]:
         """Return training rows as they are now: all, or a fixed choice of many."""
+        return self._blocks.some().moved(self._waiting).x
 
-    @abc.abstractmethod
     def moments(self) -> tuple[Float[np.ndarray, " dim"], Float[np.ndarray, "dim dim"]]:
         """Return mean and covariance of the training rows as they are now."""
+        total, first, second = self._blocks.total(self._waiting, Block.moments, keep=False)
+        mean = first / total
+        return mean, second / total - np.outer(mean, mean)
 
-    @abc.abstractmethod
     def count(
         self, basis: np.ndarray, loc: np.ndarray, scale: np.ndarray, grids: tuple[Grid, ...]
     ) -> list[Counted]:
         """Return counts of (q_jᵀ x − loc_j)/scale_j of the training rows."""
+        ask = functools.partial(Block.counts, basis=basis, loc=loc, scale=scale, grids=grids)
+        counts = self._blocks.total(self._waiting, ask, keep=False)
+        return [Counted(grid, each) for grid, each in zip(grids, counts, strict=True)]
 
-    @abc.abstractmethod
-    def count_lengths(self) -> Counted:
-        """Return counts of the training rows' lengths as normal scores (`normal_lengths`)."""
-
-    @abc.abstractmethod
-    def move(self, step: HostLayer | HostLengths) -> None:
+    def move(self, step: Step) -> None:
         """Pass all rows through a layer, or a map of lengths."""
+        self._waiting.append(step)
 
-    @abc.abstractmethod
-    def score(self) -> tuple[float, float]:
-        """Return mean log-likelihoods of training and validation rows (NaN without any)."""
+    def score(self, lengths: bool = False) -> tuple[float, float, Counted | None]:
+        """Return mean log-likelihoods of training and validation rows (NaN without any).
+
+        With `lengths` also the counts of the training rows' lengths as normal scores.
+        """
+        ask = functools.partial(Block.scores, lengths=lengths)
+        sums, *counts = self._blocks.total(self._waiting, ask, keep=True)
+        self._waiting = []
+        train, held = sums[0] / sums[1], sums[2] / sums[3] if sums[3] > 0 else np.nan
+        return float(train), float(held), Counted(Grid(), counts[0]) if lengths else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +96,7 @@ class Found:
 
 
 def find_layers(
-    rows: Rows,
+    blocks: Blocks,
     plan: GreedyPlan,
     rng: np.random.Generator,
     *,
@@ -101,21 +111,23 @@ def find_layers(
     DataError : a column has one value only.
     FitError : no layer gave a finite loss.
     """
+    rows, lengths = Rows(blocks), None
     began, layers, count, stopped_by = time.monotonic(), [], 0, "max_epochs"
     history: dict[str, list] = {"epoch": [], "train": [], "validation": [], "skipped": []}
     best, best_try, frame = np.inf, 0, np.eye(rows.dim)
     with EpochBar(plan.layers, progress) as bar:
         for number in range(plan.layers):
-            lengths = _lengths(rows, plan, number)
-            own = frame.T if lengths is not None else None
+            stretched = _stretched(rows, lengths, plan.marginal)
+            own = frame.T if stretched is not None else None
             layer, moved = _layer(rows, plan, number, own, rng)
             if moved or number < 2:
                 rows.move(layer)
                 frame = layer.basis @ frame
-            if lengths is not None or moved or number < 2:
+            if stretched is not None or moved or number < 2:
                 kept = layer if moved or number < 2 else _standing(rows.dim)
-                layers.append(dataclasses.replace(kept, lengths=lengths))
-            train, held = (-nats for nats in rows.score())
+                layers.append(dataclasses.replace(kept, lengths=stretched))
+            gain, held_gain, lengths = rows.score(plan.radial and number > 0 and rows.dim > 1)
+            train, held = -gain, -held_gain
             history["epoch"].append(number + 1)
             history["train"].append(train)
             history["skipped"].append(rows.dim - moved)
@@ -140,11 +152,11 @@ def find_layers(
     return Found(layers[:count], best_try, history, stopped_by)
 
 
-def _lengths(rows: Rows, plan: GreedyPlan, number: int) -> HostLengths | None:
+def _stretched(rows: Rows, counted: Counted | None, method: str) -> HostLengths | None:
     """Return what makes lengths normal, and stretch the rows by it; none where nothing would."""
-    if not plan.radial or number < 2 or rows.dim == 1:
+    if counted is None:
         return None
-    knots = radial_knots(rows.count_lengths(), rows.effective, rows.dim, plan.marginal)
+    knots = radial_knots(counted, rows.effective, rows.dim, method)
     if knots is None:
         return None
     rows.move(HostLengths(knots))

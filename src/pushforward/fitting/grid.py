@@ -4,8 +4,10 @@ import dataclasses
 import functools
 
 import numpy as np
-from jaxtyping import Float, Int, Num
+from jaxtyping import Float, Num
 from scipy.special import ndtr
+
+from pushforward.native.host import count, serves
 
 CELLS = 4096
 HALF_WIDTH = 8.0
@@ -30,17 +32,15 @@ class Grid:
 
     warped: bool = False
 
-    def place(self, u: Float[np.ndarray, "dim n"]) -> Int[np.ndarray, "dim n"]:
-        """Return each value's cell."""
-        w = np.arcsinh(u) if self.warped else u
-        cell = (w + HALF_WIDTH) * (CELLS / (2 * HALF_WIDTH))
-        return np.clip(cell, 0, CELLS - 1).astype(np.intp)
-
     def count(
         self, u: Float[np.ndarray, "dim n"], weights: Float[np.ndarray, " n"] | None = None
     ) -> Num[np.ndarray, "dim cells"]:
         """Return how many rows, or how much weight, each cell of each column holds."""
-        return np.stack([np.bincount(c, weights, CELLS) for c in self.place(u)])
+        if serves(u):
+            return np.stack([count(c, weights, HALF_WIDTH, CELLS, self.warped) for c in u])
+        w = np.arcsinh(u) if self.warped else u
+        places = np.clip((w + HALF_WIDTH) * (CELLS / (2 * HALF_WIDTH)), 0, CELLS - 1)
+        return np.stack([np.bincount(c, weights, CELLS) for c in places.astype(np.intp)])
 
     def unwarped(self, w: Float[np.ndarray, "*s"]) -> Float[np.ndarray, "*s"]:
         """Return the standardized values at places w of the grid."""

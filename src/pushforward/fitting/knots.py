@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtr, ndtri
 
+from pushforward.native.host import Bins, bend, serves
 from pushforward.transforms.rational_quadratic import rise, slope
 
 _MIN_GAP = 1e-4
@@ -61,15 +62,24 @@ def evaluate_knots(
     v: Column, x: np.ndarray, z: np.ndarray, slopes: np.ndarray
 ) -> tuple[Column, Column]:
     """Return the spline and the log of its slope on the host, in float64 (see MarginalSpline)."""
-    k = np.clip(np.searchsorted(x, v) - 1, 0, len(x) - 2)
-    width, height, d0, d1 = x[k + 1] - x[k], z[k + 1] - z[k], slopes[k], slopes[k + 1]
-    s = height / width
-    t = np.clip((v - x[k]) / width, 0, 1)
-    below, above = v < x[0], v > x[-1]
-    y = np.where(below, z[0] + d0 * (v - x[0]), z[k] + rise(t, height, s, d0, d1))
-    y = np.where(above, z[-1] + d1 * (v - x[-1]), y)
-    steepness = np.where(below, d0, np.where(above, d1, slope(t, s, d0, d1)))
-    return y, np.log(steepness)
+    y, product = np.array(v, np.float64), np.ones(len(v))
+    follow_knots(y, product, Bins(x, z, slopes))
+    return y, np.log(product)
+
+
+def follow_knots(v: Column, product: Column, bins: Bins) -> None:
+    """Replace values by a spline of them, and multiply `product` by its slope."""
+    if serves(v):
+        bend(bins, v, product)
+        return
+    x, per_width, z, height, s, d0, d1 = bins.bins.T
+    k = np.clip(np.searchsorted(x, v) - 1, 0, len(x) - 1)
+    t = np.clip((v - x[k]) * per_width[k], 0, 1)
+    below, above = v < x[0], v > bins.last
+    inner = z[k] + rise(t, height[k], s[k], d0[k], d1[k])
+    product *= np.where(below, d0[0], np.where(above, d1[-1], slope(t, s[k], d0[k], d1[k])))
+    ends = np.where(below, z[0] + d0[0] * (v - x[0]), bins.last_z + d1[-1] * (v - bins.last))
+    v[:] = np.where(below | above, ends, inner)
 
 
 def tail_slope(excess: np.ndarray, weights: np.ndarray, edge: float, secant: float) -> float:

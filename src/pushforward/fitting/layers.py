@@ -1,13 +1,15 @@
 """A greedy layer on the host, in float64: a basis, and one spline per direction."""
 
 import dataclasses
+import functools
 
 import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtri_exp
 from scipy.stats import norm
 
-from pushforward.fitting.knots import Knots, evaluate_knots
+from pushforward.fitting.knots import Knots, evaluate_knots, follow_knots
+from pushforward.native.host import Bins
 from pushforward.transforms.compose import Chain, Scan
 from pushforward.transforms.gaussianization import Gaussianization, GreedyPlan
 from pushforward.transforms.marginal import MarginalSpline
@@ -17,6 +19,9 @@ from pushforward.transforms.tails import Tails
 
 UNIT_KNOTS: Knots = (np.array([-1.0, 1.0]), np.array([-1.0, 1.0]), np.ones(2))
 """The identity, by which a direction is left as it is."""
+
+_AT_ONCE = 8
+"""Slopes, each within e^±40, that are multiplied before the logarithm is taken."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,16 +48,27 @@ class HostLayer:
         total = np.zeros(x.shape[1])
         if self.lengths is not None:
             x, total = self.lengths.move(x)
-        z = self.basis @ x
-        for j, knots in enumerate(self.knots):
-            if knots is UNIT_KNOTS:
-                continue
-            z[j], log_slope = evaluate_knots(z[j], *knots)
-            total += log_slope
+        z, product = self.basis @ x, np.ones(x.shape[1])
+        for count, j in enumerate(self._bent, 1):
+            follow_knots(z[j], product, self._bins[j])
+            if count % _AT_ONCE == 0 or j == self._bent[-1]:
+                total += np.log(product)
+                product[:] = 1.0
             if self.tails is not None:
+                knots = self.knots[j]
                 z[j], log_slope = _tailed(z[j], (knots[1][0], knots[1][-1]), self.tails[j])
                 total += log_slope
         return z, total
+
+    @functools.cached_property
+    def _bent(self) -> list[int]:
+        """The directions that are not left as they are."""
+        same = [all(map(np.array_equal, knots, UNIT_KNOTS)) for knots in self.knots]
+        return [j for j, unit in enumerate(same) if not unit]
+
+    @functools.cached_property
+    def _bins(self) -> dict[int, Bins]:
+        return {j: Bins(*self.knots[j]) for j in self._bent}
 
     def _tails(self) -> Tails:
         return Tails([(z[0], z[-1]) for _, z, _ in self.knots], self.tails)
@@ -77,7 +93,8 @@ class HostLengths:
         """Return z and the log of the change of volume of each row."""
         outer = np.log(np.maximum(np.sqrt((x * x).sum(0)), np.finfo(float).tiny))
         inner, log_slope = evaluate_knots(outer, *self.knots)
-        return x * np.exp(inner - outer), len(x) * (inner - outer) + log_slope
+        change = inner - outer
+        return x * np.exp(change), len(x) * change + log_slope
 
 
 def gaussianization(dim: int, plan: GreedyPlan, layers: list[HostLayer]) -> Gaussianization:

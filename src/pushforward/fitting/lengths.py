@@ -1,26 +1,34 @@
 """Lengths of rows as normal scores, and the spline that makes them those of a standard normal."""
 
+import functools
 import math
 
 import numpy as np
-from jaxtyping import Float
-from scipy.special import gammainc, gammaincc, gammainccinv, gammaincinv, gammaln, ndtr, ndtri
+from jaxtyping import Float, Num
+from scipy.special import gammainccinv, gammaincinv, gammaln, ndtr
 
+from pushforward.fitting.grid import CELLS, HALF_WIDTH
 from pushforward.fitting.knots import Knots
 from pushforward.fitting.marginals import Counted, fit_marginals
 
-_LEAST = 1e-300
-"""Least probability of a length: its normal score is 37."""
+
+def count_lengths(
+    x: Float[np.ndarray, "dim n"], weights: Float[np.ndarray, " n"] | None = None
+) -> Num[np.ndarray, "1 cells"]:
+    """Return counts of lengths as normal scores Φ⁻¹(F(|x|)), on the grid that is not warped.
+
+    F is the law of a standard normal event's length (chi): cells are told by the squares at
+    their edges.
+    """
+    cells = np.searchsorted(_squares(len(x)), np.einsum("ij,ij->j", x, x), side="right")
+    return np.bincount(cells, weights, CELLS)[None]
 
 
-def normal_lengths(x: Float[np.ndarray, "dim n"]) -> Float[np.ndarray, "1 n"]:
-    """Return Φ⁻¹(F(|x|)), with F the law of a standard normal event's length (chi)."""
-    half, square = len(x) / 2, 0.5 * (x * x).sum(0)
-    below, above = gammainc(half, square), gammaincc(half, square)
-    scores = np.where(
-        below < 0.5, ndtri(np.maximum(below, _LEAST)), -ndtri(np.maximum(above, _LEAST))
-    )
-    return scores[None]
+@functools.lru_cache(16)
+def _squares(dim: int) -> Float[np.ndarray, " edges"]:
+    """Return |x|² at the inner edges of the cells of normal scores."""
+    scores = np.linspace(-HALF_WIDTH, HALF_WIDTH, CELLS + 1)[1:-1]
+    return np.exp(2 * _log_lengths(scores, dim))
 
 
 def radial_knots(counted: Counted, rows: float, dim: int, method: str) -> Knots | None:

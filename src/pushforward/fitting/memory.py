@@ -1,21 +1,19 @@
 """Rows kept in memory for a greedy fit, moved on layer by layer."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float
 
-from pushforward.core.numerics import LOG_2PI
-from pushforward.fitting.greedy import Rows
-from pushforward.fitting.grid import Grid
-from pushforward.fitting.layers import HostLayer, HostLengths
-from pushforward.fitting.lengths import normal_lengths
-from pushforward.fitting.marginals import Counted
+from pushforward.fitting.blocks import Ask, Block, Blocks, Step, Sums, added, block_rows
+from pushforward.fitting.threads import in_threads
 
-_SOME = 20_000
+SOME = 20_000
 """Training rows that directions are chosen by."""
 
 
-class RowsInMemory(Rows):
-    """Hold training and validation rows, features first, and what volume they have changed by.
+class BlocksInMemory(Blocks):
+    """Hold training and validation rows in blocks; threads share them.
 
     Parameters
     ----------
@@ -30,52 +28,51 @@ class RowsInMemory(Rows):
         held: Float[np.ndarray, "m dim"] | None = None,
         held_weights: Float[np.ndarray, " m"] | None = None,
     ):
-        empty = np.empty((0, train.shape[1])), np.empty(0)
-        held, held_weights = empty if held is None or held_weights is None else (held, held_weights)
-        self.x = np.concatenate([train, held]).T.astype(np.float64)
-        self.weights = np.concatenate([weights, held_weights])
-        self.n, self.dim = train.shape
-        self.volume = np.zeros(self.x.shape[1])
+        n, self.dim = train.shape
+        own = None if _same(weights) and _same(held_weights) else weights
+        self._blocks = _cut(train, own, training=True)
+        if held is not None and len(held):
+            self._blocks += _cut(held, None if own is None else held_weights, training=False)
         self.effective = float(weights.sum() ** 2 / (weights**2).sum())
+        self._chosen = None
+        if n > SOME or own is not None:
+            rng, share = np.random.default_rng(0), weights / weights.sum()
+            self._chosen = np.sort(rng.choice(n, min(n, SOME), p=None if own is None else share))
 
-    @property
-    def train(self) -> Float[np.ndarray, "dim n"]:
-        return self.x[:, : self.n]
+    def total(self, steps: Sequence[Step], ask: Ask, keep: bool) -> Sums:
+        def of(place: int) -> Sums:
+            block = self._blocks[place].moved(steps)
+            if keep:
+                self._blocks[place] = block
+            return ask(block)
 
-    def some(self) -> Float[np.ndarray, "dim m"]:
-        weights = self.weights[: self.n]
-        if self.n <= _SOME and np.ptp(weights) == 0:
-            return self.train
-        rng = np.random.default_rng(0)
-        size = min(self.n, _SOME)
-        return self.train[:, rng.choice(self.n, size, p=weights / weights.sum())]
+        places = range(len(self._blocks))
+        return of(0) if len(places) == 1 else added(in_threads(of, places))
 
-    def moments(self) -> tuple[Float[np.ndarray, " dim"], Float[np.ndarray, "dim dim"]]:
-        weights = self.weights[: self.n] / self.weights[: self.n].sum()
-        mean = self.train @ weights
-        centred = self.train - mean[:, None]
-        return mean, (centred * weights) @ centred.T
+    def some(self) -> Block:
+        train = [block for block in self._blocks if block.n_train]
+        if self._chosen is None:
+            x = np.concatenate([block.x for block in train], 1) if train[1:] else train[0].x
+        else:
+            size = train[0].n_train
+            own = np.split(
+                self._chosen, np.searchsorted(self._chosen, size * np.arange(1, len(train)))
+            )
+            parts = zip(train, own, strict=True)
+            x = np.concatenate([block.x[:, rows % size] for block, rows in parts], 1)
+        return Block(x, np.zeros(x.shape[1]), None, x.shape[1])
 
-    def count(
-        self, basis: np.ndarray, loc: np.ndarray, scale: np.ndarray, grids: tuple[Grid, ...]
-    ) -> list[Counted]:
-        u = (basis @ self.train - loc[:, None]) / scale[:, None]
-        weights = self.weights[: self.n]
-        given = None if np.ptp(weights) == 0 else weights
-        return [Counted(grid, grid.count(u, given)) for grid in grids]
 
-    def count_lengths(self) -> Counted:
-        weights = self.weights[: self.n]
-        given = None if np.ptp(weights) == 0 else weights
-        return Counted(Grid(), Grid().count(normal_lengths(self.train), given))
+def _same(weights: np.ndarray | None) -> bool:
+    return weights is None or len(weights) == 0 or bool(np.ptp(weights) == 0)
 
-    def move(self, step: HostLayer | HostLengths) -> None:
-        self.x, change = step.move(self.x)
-        self.volume += change
 
-    def score(self) -> tuple[float, float]:
-        each = self.volume - 0.5 * ((self.x**2).sum(0) + self.dim * LOG_2PI)
-        train = np.average(each[: self.n], weights=self.weights[: self.n])
-        if self.n == len(each):
-            return float(train), float("nan")
-        return float(train), float(np.average(each[self.n :], weights=self.weights[self.n :]))
+def _cut(rows: np.ndarray, weights: np.ndarray | None, training: bool) -> list[Block]:
+    """Return blocks of rows."""
+    size, blocks = block_rows(rows.shape[1]), []
+    for first in range(0, len(rows), size):
+        x = np.ascontiguousarray(rows[first : first + size].T, np.float64)
+        n = x.shape[1]
+        own = None if weights is None else np.asarray(weights[first : first + n], np.float64)
+        blocks.append(Block(x, np.zeros(n), own, n if training else 0))
+    return blocks

@@ -10,7 +10,7 @@ from pushforward.core.errors import DataError, ShapeError
 from pushforward.core.numerics import LOG_2PI
 from pushforward.fitting.greedy import find_layers
 from pushforward.fitting.layers import HostLayer
-from pushforward.fitting.memory import RowsInMemory
+from pushforward.fitting.memory import BlocksInMemory
 from pushforward.metrics.neighbours import neighbour_entropy, neighbour_total_correlation
 from pushforward.transforms.gaussianization import GreedyPlan
 
@@ -170,14 +170,14 @@ def _layers(x: Rows, plan: GreedyPlan, seed: int) -> tuple[list[HostLayer], int]
     """Return layers found from all rows, as many as were best for a fifth of them; and how many."""
     cut = len(x) // _VALIDATION
     held = {"held": x[:cut], "held_weights": np.ones(cut)}
-    given = RowsInMemory(x[cut:], np.ones(len(x) - cut), **held)
+    given = BlocksInMemory(x[cut:], np.ones(len(x) - cut), **held)
     depth = max(1, find_layers(given, plan, _rng(seed), patience=_PATIENCE).tried)
     plan = dataclasses.replace(plan, layers=depth)
     return find_layers(_in_memory(x), plan, _rng(seed), patience=depth).layers, depth
 
 
-def _in_memory(x: Rows) -> RowsInMemory:
-    return RowsInMemory(x, np.ones(len(x)))
+def _in_memory(x: Rows) -> BlocksInMemory:
+    return BlocksInMemory(x, np.ones(len(x)))
 
 
 def _rng(seed: int) -> np.random.Generator:

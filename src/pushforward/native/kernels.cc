@@ -18,6 +18,7 @@
 #endif
 
 #include "xla/ffi/api/ffi.h"
+#include "host.h"
 
 namespace ffi = xla::ffi;
 
